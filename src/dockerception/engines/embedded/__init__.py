@@ -1,0 +1,1 @@
+"""The engines/embedded room."""

@@ -1,0 +1,126 @@
+"""The one exception tree.  It imports nothing of ours, so every room may raise from it.
+
+Each class is one kind of failure with a kebab-case ``code`` and the exit code that the command ends with
+(the table is in docs/reference/exit-codes.md).  Only the CLI exits; everything else raises.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class DockerceptionError(Exception):
+    """Base of everything that dockerception raises on purpose.
+
+    ``message`` is a full sentence that says what is wrong and where.  ``details`` is a block of lines to show as
+    they are (a Dockerfile excerpt, the last lines of a step's output).  ``hint`` says what to do next.
+    """
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, message: str, *, details: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.hint = hint
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.details:
+            parts.append(self.details)
+        if self.hint:
+            parts.append(f"hint: {self.hint}")
+        return "\n".join(parts)
+
+
+class UsageError(DockerceptionError):
+    """Options that contradict each other, or a value that no option takes."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class StepError(DockerceptionError):
+    """A RUN of a Dockerfile ended with a non-zero code or by a signal."""
+
+    code = "step-failed"
+    exit_code = 1
+
+
+class BuilderError(DockerceptionError):
+    """The builder's container failed: its exit code, a signal, or nothing to run."""
+
+    code = "builder-failed"
+    exit_code = 1
+
+
+class DockerfileError(DockerceptionError):
+    """A Dockerfile that is wrong; ``details`` holds the excerpt with ``>>>`` at the line."""
+
+    code = "dockerfile"
+    exit_code = 3
+
+
+class UnsupportedError(DockerfileError):
+    """Right by the Dockerfile reference, but not executed by this version or engine."""
+
+    code = "not-supported"
+
+
+class ContextError(DockerceptionError):
+    """A build context that can't be used: missing files, hostile entries, limits."""
+
+    code = "context"
+    exit_code = 4
+
+
+class StreamError(ContextError):
+    """A tar stream that is not a whole, sound tar archive."""
+
+    code = "stream"
+
+
+class EmitTimeoutError(StreamError):
+    """The builder was silent for longer than ``--emit-timeout``."""
+
+    code = "emit-timeout"
+
+
+class ImageError(DockerceptionError):
+    """An image, or an archive that should hold one, is damaged or can't be used."""
+
+    code = "image"
+    exit_code = 5
+
+
+class ImageNotFoundError(ImageError):
+    """No image of that name in the places that were tried."""
+
+    code = "image-not-found"
+
+
+class TransportError(ImageError):
+    """A place that images come from or go to failed: an archive, a daemon, a package source."""
+
+    code = "transport"
+
+
+class StoreError(DockerceptionError):
+    """The store can't be opened, read or written."""
+
+    code = "store"
+    exit_code = 6
+
+
+class DiskFullError(StoreError):
+    """A write failed because the disk (or a quota) is full."""
+
+    code = "disk-full"
+
+
+class MachineError(DockerceptionError):
+    """This machine lacks what the work needs: a runtime, namespaces, a tool."""
+
+    code = "machine"
+    exit_code = 7

@@ -1,0 +1,178 @@
+"""Names of images, digests and platforms: parsed once at the edge into frozen values.
+
+The grammar is that of the distribution project's ``reference`` package: ``[domain/]path[:tag][@digest]``, where the
+first component is a domain only if it has a dot, a colon or is ``localhost``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+import msgspec
+
+from .errors import UsageError
+
+DEFAULT_DOMAIN = "docker.io"
+DEFAULT_TAG = "latest"
+_OFFICIAL_PREFIX = "library/"
+_MAX_NAME_LENGTH = 255
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
+_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
+_DOMAIN = re.compile(
+    r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
+)
+_TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+
+
+class Digest(msgspec.Struct, frozen=True, order=True):
+    """A content digest (image-spec descriptor.md, "Digests").  ``str()`` gives ``algorithm:hex``."""
+
+    algorithm: str
+    hex: str
+
+    @classmethod
+    def parse(cls, text: str) -> Digest:
+        """Read ``sha256:…``; raises ``UsageError`` for anything else."""
+        if not _DIGEST.fullmatch(text):
+            raise UsageError(f"“{text}” is not a digest.", hint="write it as sha256: and 64 lower-case hex digits")
+        algorithm, _, value = text.partition(":")
+        return cls(algorithm, value)
+
+    @classmethod
+    def sha256(cls, raw: bytes) -> Digest:
+        """The digest whose 32 raw bytes are given (what ``hashlib``'s ``digest()`` returns)."""
+        return cls("sha256", raw.hex())
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.hex}"
+
+
+class Reference(msgspec.Struct, frozen=True, order=True):
+    """A fully qualified image name.  ``str()`` is canonical, ``familiar`` is what a person types."""
+
+    domain: str
+    path: str
+    tag: str = ""
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Reference:
+        """Read a name as Docker does (defaults: ``docker.io``, ``library/``, ``latest``).
+
+        Raises ``UsageError`` that names the offending part.
+        """
+        rest, _, digest_text = text.partition("@")
+        digest = Digest.parse(digest_text) if "@" in text else None
+        name, colon, tag = rest.rpartition(":")
+        if not colon or "/" in tag:
+            name, tag = rest, ""
+        elif not _TAG.fullmatch(tag):
+            raise _bad_name(text, f"“{tag}” is not a tag")
+        domain, path = _split_domain(name)
+        if not _PATH.fullmatch(path):
+            reason = "names are lower case" if path != path.lower() else f"“{path}” is not a repository path"
+            raise _bad_name(text, reason)
+        if not _DOMAIN.fullmatch(domain):
+            raise _bad_name(text, f"“{domain}” is not a registry")
+        if len(domain) + 1 + len(path) > _MAX_NAME_LENGTH:
+            raise _bad_name(text, f"it has more than {_MAX_NAME_LENGTH} characters")
+        return cls(domain, path, tag if tag or digest else DEFAULT_TAG, digest)
+
+    @property
+    def familiar(self) -> str:
+        """The short form: ``docker.io/library/app:latest`` is ``app:latest``."""
+        name = f"{self.domain}/{self.path}"
+        if self.domain == DEFAULT_DOMAIN:
+            name = self.path.removeprefix(_OFFICIAL_PREFIX) if self.path.count("/") == 1 else self.path
+        return name + self._suffix()
+
+    @property
+    def repository(self) -> str:
+        """Domain and path without tag and digest."""
+        return f"{self.domain}/{self.path}"
+
+    def _suffix(self) -> str:
+        return (f":{self.tag}" if self.tag else "") + (f"@{self.digest}" if self.digest else "")
+
+    def __str__(self) -> str:
+        return f"{self.domain}/{self.path}{self._suffix()}"
+
+
+def _split_domain(name: str) -> tuple[str, str]:
+    first, slash, rest = name.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+        domain, path = DEFAULT_DOMAIN, name
+    else:
+        domain, path = first, rest
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in path:
+        path = _OFFICIAL_PREFIX + path
+    return domain, path
+
+
+def _bad_name(text: str, reason: str) -> UsageError:
+    return UsageError(
+        f"“{text}” is not an image name: {reason}.", hint="write it as [registry/]name[:tag][@digest], in lower case"
+    )
+
+
+_MACHINES = {
+    "x86_64": ("amd64", ""),
+    "aarch64": ("arm64", ""),
+    "armv7l": ("arm", "v7"),
+    "armv6l": ("arm", "v6"),
+    "i386": ("386", ""),
+    "i686": ("386", ""),
+    "ppc64le": ("ppc64le", ""),
+    "s390x": ("s390x", ""),
+    "riscv64": ("riscv64", ""),
+    "loongarch64": ("loong64", ""),
+    "mips64": ("mips64", ""),
+}
+_ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm", "i386": "386"}
+_SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
+_ARCHITECTURES = {arch for arch, _ in _MACHINES.values()} | {"mips64le", "wasm"}
+
+
+class Platform(msgspec.Struct, frozen=True, order=True):
+    """Operating system, architecture and variant (image-spec image-index.md, "platform")."""
+
+    os: str
+    architecture: str
+    variant: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Platform:
+        """Read ``os/arch[/variant]`` or a bare ``arch``; raises ``UsageError``."""
+        parts = text.lower().split("/")
+        if len(parts) == 1 and parts[0] in _SYSTEMS:
+            parts = [parts[0], Platform.host().architecture]
+        elif len(parts) == 1:
+            parts = ["linux", parts[0]]
+        system, architecture = parts[0], _ALIASES.get(parts[1], parts[1])
+        variant = parts[2] if len(parts) == 3 else ""
+        if len(parts) > 3 or system not in _SYSTEMS or architecture not in _ARCHITECTURES:
+            raise UsageError(
+                f"“{text}” is not a platform.", hint="write it as os/architecture[/variant], such as linux/amd64"
+            )
+        if parts[1] in ("armhf", "arm") and not variant:
+            variant = "v7"
+        elif parts[1] == "armel":
+            variant = "v6"
+        elif architecture == "arm64" and variant == "v8":
+            variant = ""
+        return cls(system, architecture, variant)
+
+    @classmethod
+    def host(cls) -> Platform:
+        """The platform that RUN executes on here: Linux on this machine's architecture."""
+        machine = os.uname().machine
+        architecture, variant = _MACHINES.get(machine, (machine, ""))
+        return cls("linux", architecture, variant)
+
+    def __str__(self) -> str:
+        return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
