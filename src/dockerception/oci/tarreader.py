@@ -1,0 +1,343 @@
+"""A streaming tar reader for hostile bytes: POSIX ustar and pax, GNU and V7, one pass, flat memory.
+
+Every header's checksum is verified, names are made relative and may not leave the root, sizes and counts are limited,
+and the archive must end as POSIX says: with two zero blocks and nothing but NULs after them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from ..errors import StreamError
+from . import pax, tarheader
+from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, Kind
+from .tarwriter import BLOCK_SIZE
+
+CHUNK_SIZE: Final = 1 << 20
+ZEROS: Final = memoryview(bytes(CHUNK_SIZE))
+"""What the holes of sparse files are read as; writers may compare by identity and seek instead."""
+
+_MAX_EXTENDED: Final = 1 << 20
+_KINDS: Final[dict[bytes, Kind]] = {
+    b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE, b"1": HARDLINK, b"2": SYMLINK, b"3": CHAR, b"4": BLOCK,
+    b"5": DIRECTORY, b"6": FIFO,
+}  # fmt: skip
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a stream may ask of us.  ``max_bytes`` counts file contents with holes filled in; 0 is no limit."""
+
+    max_entries: int = 2_000_000
+    max_path: int = 4095
+    max_bytes: int = 0
+    bytes_option: str = ""
+
+
+class TarReader:
+    """Iterate over it for the entries; between two entries ``contents()`` yields the bytes of the current file.
+
+    ``read(n)`` returns at most ``n`` bytes, none at the end.  ``origin`` begins the messages: “The context on standard
+    input”.  Contents that are not asked for are skipped.  Entries carry the offset of their contents in the
+    (uncompressed) stream; for sparse files it is ``NO_OFFSET``.  All errors are ``StreamError``.
+    """
+
+    def __init__(self, read: Callable[[int], bytes], *, origin: str, limits: Limits | None = None) -> None:
+        self._read = read
+        self._origin = origin
+        self._limits = limits or Limits()
+        self._buffer = memoryview(b"")
+        self._position = 0
+        self._header_at = 0
+        self._stored = 0
+        self._padding = 0
+        self._sparse: pax.Sparse | None = None
+        self._size = 0
+        self._total = 0
+        self._globals: dict[bytes, bytes] = {}
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the stream have been used, in bytes."""
+        return self._position
+
+    def __iter__(self) -> Iterator[Entry]:
+        count = 0
+        while True:
+            self._skip(self._stored + self._padding)
+            self._stored = self._padding = 0
+            entry = self._next()
+            if entry is None:
+                self._finish()
+                return
+            count += 1
+            if count > self._limits.max_entries:
+                raise StreamError(f"{self._origin} has more than {self._limits.max_entries} entries.")
+            yield entry
+
+    def contents(self) -> Iterator[memoryview]:
+        """The bytes of the entry yielded last, holes filled in.  Chunks are valid until the next one is asked for."""
+        if self._sparse is None:
+            yield from self._take_stored(self._stored)
+            return
+        written = 0
+        for offset, length in self._sparse:
+            yield from _zeros(offset - written)
+            yield from self._take_stored(length)
+            written = offset + length
+        yield from _zeros(self._size - written)
+
+    def _take_stored(self, length: int) -> Iterator[memoryview]:
+        for chunk in self._stream(length):
+            self._stored -= len(chunk)
+            yield chunk
+
+    def _next(self) -> Entry | None:
+        """Read headers up to and including that of the next real entry; None at the end of the archive."""
+        records = dict(self._globals)
+        long_name = long_link = None
+        while True:
+            self._header_at = self._position
+            block = self._exactly(BLOCK_SIZE)
+            if block == tarheader.ZERO_BLOCK:
+                return None
+            if not tarheader.has_valid_checksum(block):
+                raise self._error(f"there is no tar header {_found(block)}")
+            try:
+                header = tarheader.decode(block)
+                match header.typeflag:
+                    case b"x" | b"X":
+                        records |= pax.parse_records(self._extended(header.size))
+                    case b"g":
+                        self._globals |= pax.parse_records(self._extended(header.size))
+                        records = self._globals | records
+                    case b"L":
+                        long_name = self._extended(header.size).split(b"\0")[0]
+                    case b"K":
+                        long_link = self._extended(header.size).split(b"\0")[0]
+                    case b"V":
+                        self._extended(header.size)  # a volume label names nothing
+                    case _:
+                        return self._entry(header, records, long_name, long_link)
+            except StreamError as error:
+                if error.message.startswith(self._origin):
+                    raise
+                raise self._error(error.message) from error
+
+    def _entry(
+        self, header: tarheader.Header, records: dict[bytes, bytes], long_name: bytes | None, long_link: bytes | None
+    ) -> Entry:
+        raw_name = records.get(b"GNU.sparse.name") or records.get(b"path") or long_name or header.name
+        kind = _KINDS.get(header.typeflag)
+        if kind is None:
+            raise StreamError(f"its type is {header.typeflag!r}, which is not a file type known to containers")
+        if kind == FILE and raw_name.endswith(b"/"):
+            kind = DIRECTORY  # how V7 archives mark one
+        path = self._clean(raw_name)
+        link = ""
+        if kind in (SYMLINK, HARDLINK):
+            raw_link = records.get(b"linkpath") or long_link or header.link
+            link = self._clean(raw_link) if kind == HARDLINK else self._check_name(raw_link)
+        if path == "" and kind != DIRECTORY:
+            raise StreamError(f"it is a {kind} without a name")
+        size = self._measure(header, records, kind)
+        return Entry(
+            path=path,
+            kind=kind,
+            mode=header.mode & 0o7777,
+            uid=_in_range(pax.number(records, b"uid", header.uid), "uid"),
+            gid=_in_range(pax.number(records, b"gid", header.gid), "gid"),
+            size=size,
+            mtime=pax.number(records, b"mtime", header.mtime),
+            link=link,
+            xattrs=tuple((os.fsdecode(name), value) for name, value in pax.xattrs(records)),
+            device=header.device if kind in (CHAR, BLOCK) else (0, 0),
+            offset=self._position if kind == FILE and self._sparse is None else NO_OFFSET,
+        )
+
+    def _measure(self, header: tarheader.Header, records: dict[bytes, bytes], kind: Kind) -> int:
+        """Set what is stored and what it stands for; returns the size of the file's contents."""
+        self._sparse = None
+        stored = pax.number(records, b"size", header.size)
+        if kind != FILE:
+            # Some archivers repeat a hard link's size without storing bytes; other kinds have no contents at all.
+            self._stored = self._padding = self._size = 0
+            return 0
+        if stored < 0 or stored > 1 << 62:
+            raise StreamError(f"its size is {stored}")
+        self._stored, self._padding = stored, -stored % BLOCK_SIZE
+        self._size = stored
+        if header.typeflag == b"S":
+            self._sparse = self._old_sparse(header)
+        elif pax.is_sparse(records):
+            self._sparse = self._pax_sparse(header, records)
+        if self._sparse is not None:
+            self._check_sparse()
+        self._total += self._size
+        if self._limits.max_bytes and self._total > self._limits.max_bytes:
+            hint = f"raise the limit with {self._limits.bytes_option}" if self._limits.bytes_option else ""
+            raise StreamError(f"{self._origin} holds more than {self._limits.max_bytes} bytes of files.", hint=hint)
+        return self._size
+
+    def _old_sparse(self, header: tarheader.Header) -> pax.Sparse:
+        numbers = pax.sparse_from_block(header.block, 386, 4)
+        is_extended = header.block[482] != 0
+        while is_extended:
+            block = self._exactly(BLOCK_SIZE)
+            numbers += pax.sparse_from_block(block, 0, 21)
+            is_extended = block[504] != 0
+            pax.regions(numbers)
+        self._size = (
+            int.from_bytes(header.block[484:495], "big") if header.block[483] & 0x80 else _octal(header.block[483:495])
+        )
+        return pax.regions(numbers)
+
+    def _pax_sparse(self, header: tarheader.Header, records: dict[bytes, bytes]) -> pax.Sparse:
+        real_size = b"GNU.sparse.realsize" if b"GNU.sparse.realsize" in records else b"GNU.sparse.size"
+        self._size = pax.number(records, real_size, -1)
+        if b"GNU.sparse.map" in records:
+            return pax.sparse_from_records(records)
+        # Format 1.0: the map is text in front of the contents, padded to whole blocks.
+        before = self._position
+        numbers: list[int] = []
+        expected = 1
+        text = b""
+        while len(numbers) < expected:
+            if self._position - before >= self._stored:
+                raise StreamError("its sparse map is longer than its contents")
+            text += self._exactly(BLOCK_SIZE)
+            *lines, text = text.split(b"\n")
+            if not all(line.isdigit() and len(line) <= 20 for line in lines) or len(text) > BLOCK_SIZE + 20:
+                raise StreamError("its sparse map is malformed")
+            numbers += [int(line) for line in lines]
+            if numbers:
+                expected = 1 + 2 * numbers[0]
+        self._stored -= self._position - before
+        return pax.regions(numbers[1:expected])
+
+    def _check_sparse(self) -> None:
+        regions = self._sparse or ()
+        end = max((offset + length for offset, length in regions), default=0)
+        if not 0 <= end <= self._size <= 1 << 62 or sum(length for _, length in regions) != self._stored:
+            raise StreamError("its sparse map does not fit its size")
+
+    def _finish(self) -> None:
+        """Check what follows the first zero block: another one, then NULs only, to the end of the stream."""
+        second = self._exactly(BLOCK_SIZE, "after the first of two zero blocks")
+        if second != tarheader.ZERO_BLOCK:
+            raise self._error(f"one zero block is followed by something else than a second {_found(second)}")
+        while True:
+            self._fill()
+            if not self._buffer:
+                return
+            rest = bytes(self._buffer)
+            if rest.strip(b"\0"):
+                self._header_at = self._position + len(rest) - len(rest.lstrip(b"\0"))
+                raise self._error(f"there are more bytes after the end of the archive {_found(rest.lstrip(bytes(1)))}")
+            self._use(len(rest))
+
+    def _clean(self, raw: bytes) -> str:
+        """A name made relative to the root, without ``.`` and ``..``."""
+        parts: list[str] = []
+        for part in self._check_name(raw).split("/"):
+            if part == "..":
+                if not parts:
+                    raise StreamError(f"its name {_show(raw)} leads out of the archive")
+                parts.pop()
+            elif part not in ("", "."):
+                parts.append(part)
+        return "/".join(parts)
+
+    def _check_name(self, raw: bytes) -> str:
+        if len(raw) > self._limits.max_path:
+            raise StreamError(
+                f"a name of {len(raw)} bytes begins {_show(raw[:60])}; the limit is {self._limits.max_path}"
+            )
+        if b"\0" in raw:
+            raise StreamError(f"its name {_show(raw[:60])} has a NUL byte")
+        return os.fsdecode(raw)
+
+    def _extended(self, size: int) -> bytes:
+        if not 0 <= size <= _MAX_EXTENDED:
+            raise StreamError(f"an extended header of {size} bytes; the limit is {_MAX_EXTENDED}")
+        body = self._exactly(size)
+        self._skip(-size % BLOCK_SIZE)
+        return body
+
+    def _exactly(self, length: int, where: str = "") -> bytes:
+        if len(self._buffer) >= length:
+            piece = bytes(self._buffer[:length])
+            self._use(length)
+            return piece
+        return b"".join(self._stream(length, where))
+
+    def _skip(self, length: int) -> None:
+        for _ in self._stream(length):
+            pass
+
+    def _stream(self, length: int, where: str = "") -> Iterator[memoryview]:
+        while length:
+            if not self._buffer:
+                self._fill()
+                if not self._buffer:
+                    raise self._truncated(where)
+            piece = self._buffer[:length]
+            length -= len(piece)
+            self._use(len(piece))
+            yield piece
+
+    def _fill(self) -> None:
+        if not self._buffer:
+            self._buffer = memoryview(self._read(CHUNK_SIZE))
+
+    def _use(self, length: int) -> None:
+        self._buffer = self._buffer[length:]
+        self._position += length
+
+    def _truncated(self, where: str) -> StreamError:
+        place = where or "before its two closing zero blocks"
+        return StreamError(
+            f"{self._origin} is truncated: it ends at byte {self._position}, {place}.",
+            hint="whatever wrote it stopped early; look for its error message, or for a full disk on its side",
+        )
+
+    def _error(self, reason: str) -> StreamError:
+        return StreamError(f"{self._origin} is not a sound tar archive: at byte {self._header_at}, {reason}.")
+
+
+def _zeros(length: int) -> Iterator[memoryview]:
+    while length > 0:
+        piece = ZEROS if length >= CHUNK_SIZE else ZEROS[:length]
+        length -= len(piece)
+        yield piece
+
+
+def _octal(field: bytes) -> int:
+    text = field.strip(b"\0 ")
+    try:
+        return int(text or b"0", 8)
+    except ValueError:
+        raise StreamError("its real size is not a number") from None
+
+
+def _in_range(value: int, what: str) -> int:
+    if not 0 <= value < 1 << 32:
+        raise StreamError(f"its {what} is {value}")
+    return value
+
+
+def _show(raw: bytes) -> str:
+    return "“" + raw.decode(errors="replace").encode("unicode_escape").decode() + "”"
+
+
+def _found(block: bytes) -> str:
+    """The first printable line of unexpected bytes, for the message; carriage returns are named."""
+    text = block.split(b"\0")[0].strip()
+    line = text.splitlines()[0][:80] if text else b""
+    shown = line.decode(errors="replace")
+    if not line or not shown.isprintable():
+        return f"(found the bytes {block[:8].hex(' ')})"
+    return f"(found the text “{shown}”)"
