@@ -1,0 +1,77 @@
+"""The lexical ground that every layer of the front end stands on: white space, JSON arrays, suggestions, excerpts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import msgspec
+
+from ..errors import DockerfileError
+
+# What BuildKit takes for white space when it trims and splits words (Unicode's White_Space).  Python's own idea
+# also has U+001C to U+001F, so str.strip() and str.split() without an argument would cut elsewhere.
+SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680"
+    "\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+# What separates the arguments of an instruction: the ASCII ones only.
+_BLANKS = re.compile("[\\t\\v\\f\\r ]+")
+_WIDEST_LINE = 160
+
+
+def split_arguments(text: str, cuts: int = 0) -> list[str]:
+    """``text`` cut at runs of blanks, at most ``cuts`` times if that is not 0; quotes mean nothing here."""
+    stripped = text.strip(SPACES)
+    return _BLANKS.split(stripped, cuts) if stripped else []
+
+
+def read_json(text: str) -> tuple[str, ...] | None:
+    """The strings of a JSON array, or ``None`` where ``text`` is no JSON array: then it is the shell form.
+
+    Raises ``DockerfileError`` for an array that holds anything but strings, as BuildKit does.
+    """
+    if not text.startswith("["):
+        return None
+    try:
+        values = msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=list[object])
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return None
+    strings = tuple(value for value in values if isinstance(value, str))
+    if len(strings) != len(values):
+        raise DockerfileError(
+            "A JSON array here must hold strings only.", hint='put every element in double quotes: ["sleep", "60"]'
+        )
+    if any("\0" in value for value in strings):
+        raise DockerfileError("A string of this JSON array holds a NUL character.", hint="no path or argument can")
+    return strings
+
+
+def write_json(strings: Iterable[str]) -> str:
+    """The JSON array as one line, in the spelling that ``docker history`` readers know."""
+    return "[" + ", ".join(msgspec.json.encode(string).decode() for string in strings) + "]"
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
+    """A hint with the closest of the ``known`` words, or ``otherwise``."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {close[0]}?" if close else otherwise
+
+
+def excerpt_lines(name: str, lines: Sequence[str], start: int, end: int, context: int) -> str:
+    """Lines ``start`` to ``end`` (from 1) of a file, marked with ``>>>``, and ``context`` lines on both sides."""
+    first, last = max(1, start - context), min(len(lines), end + context)
+    rows = [f"{name}:{start}", "-" * 20]
+    for number in range(first, last + 1):
+        mark = ">>>" if start <= number <= end else "   "
+        rows.append(f"{number:4} | {mark} {_printable(lines[number - 1])}".rstrip())
+    return "\n".join([*rows, "-" * 20])
+
+
+def _printable(line: str) -> str:
+    """``line`` for a terminal: no control characters that would act on it, and not endlessly wide."""
+    shown = "".join(
+        char if char == "\t" or char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line.rstrip("\r")
+    )
+    return shown if len(shown) <= _WIDEST_LINE else shown[: _WIDEST_LINE - 1] + "…"
