@@ -1,0 +1,134 @@
+"""The Engine protocol and the frozen values that cross it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from ..context.base import Context
+from ..dockerfile.stages import Dockerfile
+from ..oci.config import ImageConfig
+from ..reference import Platform, Reference
+
+Network = Literal["default", "none", "host"]
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """One ``-o/--output``: ``type`` is docker, oci, tar, local or image; ``destination`` a path, or ``-`` for stdout.
+
+    ``attributes`` are the remaining ``key=value`` pairs as given.
+    """
+
+    type: str
+    destination: str = ""
+    attributes: tuple[tuple[str, str], ...] = ()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for every level of a build.
+
+    ``build_args`` values of None are taken from the environment by the caller before.  ``build_contexts`` maps a name
+    to what was written for it.  ``epoch`` is the time, in seconds, that lands in images; ``is_epoch_fixed`` says that
+    it came from SOURCE_DATE_EPOCH.  ``no_cache_filter`` names stages, ``level:N`` and ``emit``.
+    """
+
+    build_args: Mapping[str, str] = {}
+    build_contexts: Mapping[str, str] = {}
+    proxies: Mapping[str, str] = {}
+    network: Network = "default"
+    platform: Platform
+    no_cache: bool = False
+    no_cache_filter: frozenset[str] = frozenset()
+    pull: bool = False
+    epoch: int
+    is_epoch_fixed: bool = False
+    max_context: int = 0
+
+
+class Level(msgspec.Struct, frozen=True, kw_only=True):
+    """One build of the chain.  ``will_emit`` says that its image is going to be run as a builder."""
+
+    index: int
+    dockerfile: Dockerfile
+    context: Context
+    target: str = ""
+    labels: Mapping[str, str] = {}
+    will_emit: bool = False
+    settings: Settings
+
+
+class Material(msgspec.Struct, frozen=True, order=True):
+    """Something that came from outside: its kind (image, context, url …), the name it was asked by, and its digest."""
+
+    kind: str
+    name: str
+    digest: str
+
+
+class Built(msgspec.Struct, frozen=True, kw_only=True):
+    """A built level.  An equal ``key`` means an equal image, here or on another machine.
+
+    ``handle`` is the engine's own; ``config`` has the fields that matter for running, its ``diff_ids`` may be missing.
+    ``unused_build_args`` are those that no ARG of the level declared.
+    """
+
+    level: int
+    key: str
+    config: ImageConfig
+    is_cached: bool
+    materials: tuple[Material, ...] = ()
+    unused_build_args: frozenset[str] = frozenset()
+    handle: object = None
+
+
+class EmitRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run a builder: ``command`` replaces CMD, not ENTRYPOINT, when it is not empty."""
+
+    command: tuple[str, ...] = ()
+    network: Network = "default"
+
+
+class Emission(Protocol):
+    """A builder at work.  ``read`` its stdout to the end, then ``finish``; ``close`` ends it whatever state it is in."""
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes of stdout, none at the end."""
+
+    def finish(self) -> None:
+        """Wait for the builder's end.  Raises ``BuilderError`` unless it exited with 0."""
+
+    def idle_seconds(self) -> float:
+        """For how long neither stdout nor stderr has brought anything."""
+
+    def close(self) -> None:
+        """Leave no process and no container behind.  May be called at any time, from any thread, repeatedly."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """A published image: ``image`` is the config's digest; sizes in bytes, uncompressed."""
+
+    image: str
+    size: int
+    names: tuple[Reference, ...] = ()
+    layers: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """Builds levels.  All methods raise our own errors only; a failed one leaves nothing behind."""
+
+    def build(self, level: Level) -> Built:
+        """Build one level; idempotent where its key is known."""
+
+    def emit(self, built: Built, request: EmitRequest) -> Emission:
+        """Start the built image as a builder."""
+
+    def publish(self, built: Built, names: tuple[Reference, ...]) -> Result:
+        """Make the image whole and give it these names, all or none."""
+
+    def export(self, result: Result, output: Output) -> None:
+        """Write a published image to where an output says."""
+
+    def close(self) -> None:
+        """End whatever was started."""

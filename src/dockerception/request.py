@@ -1,0 +1,64 @@
+"""What a person or a program asks for: one frozen value, made once at the edge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+import msgspec
+
+from .engines.base import Network, Output
+from .errors import UsageError
+from .reference import Platform, Reference
+
+DEFAULT_EMIT_TIMEOUT: Final = 600.0
+DEFAULT_MAX_CONTEXT: Final = 64 << 30
+DEFAULT_MAX_DEPTH: Final = 8
+
+Isolation = Literal["auto", "oci", "chroot"]
+
+
+class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One build, assemble or context, with every option resolved (docs/reference/cli has their meaning).
+
+    ``source`` is a directory or ``-``: then ``read_stdin(n)`` gives the bytes.  ``dockerfile`` is a path, ``-``, or
+    empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
+    ``emit_timeout`` is in seconds, ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.
+    """
+
+    source: str = "."
+    read_stdin: Callable[[int], bytes] | None = None
+    dockerfile: str = ""
+    tags: tuple[Reference, ...] = ()
+    build_args: Mapping[str, str] = {}
+    build_contexts: Mapping[str, str] = {}
+    target: str = ""
+    labels: Mapping[str, str] = {}
+    no_cache: bool = False
+    no_cache_filter: frozenset[str] = frozenset()
+    pull: bool = False
+    network: Network = "default"
+    platform: Platform | None = None
+    outputs: tuple[Output, ...] = ()
+    builder_tag: str | None = None
+    runtime_file: str = ""
+    runtime_dockerfile: str = ""
+    command: tuple[str, ...] = ()
+    emit_timeout: float = DEFAULT_EMIT_TIMEOUT
+    max_context: int = DEFAULT_MAX_CONTEXT
+    max_depth: int = DEFAULT_MAX_DEPTH
+    epoch: int | None = None
+    store: str = ""
+    isolation: Isolation = "auto"
+    runtime: str = ""
+
+
+def epoch_from_environment() -> int | None:
+    """``SOURCE_DATE_EPOCH`` in seconds, None where it is not set; raises ``UsageError`` if it is no number."""
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise UsageError(f"SOURCE_DATE_EPOCH is “{text}”.", hint="set it to whole seconds since 1970, or unset it")
+    return int(text)
