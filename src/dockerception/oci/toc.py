@@ -49,7 +49,8 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder(_Row).decode
 
 
-def _key(path: str) -> bytes:
+def sort_key(path: str) -> bytes:
+    """What sorts paths into canonical order."""
     # A separator that sorts before every other byte makes byte order depth first.
     return os.fsencode(path).replace(b"/", b"\0")
 
@@ -124,11 +125,17 @@ class Toc:
 
     def find(self, path: str) -> Entry | None:
         """The entry of exactly this path, links not followed."""
-        key = _key(path)
+        key = sort_key(path)
         index = bisect_left(self._keys, key)
         if index < len(self._keys) and self._keys[index] == key:
             return _unpack(key, self._rows[index])
         return None
+
+    def index(self, path: str) -> int | None:
+        """The number of this path's entry in canonical order, for tables that go along with the toc."""
+        key = sort_key(path)
+        index = bisect_left(self._keys, key)
+        return index if index < len(self._keys) and self._keys[index] == key else None
 
     def has_below(self, path: str) -> bool:
         """Whether any entry lies below ``path``, whether or not ``path`` itself is listed."""
@@ -150,7 +157,7 @@ class Toc:
     def children(self, path: str = "") -> Iterator[Entry]:
         """The entries directly inside ``path``, in canonical order."""
         index, end = self._range(path)
-        skip = len(_key(path)) + 1 if path else 0
+        skip = len(sort_key(path)) + 1 if path else 0
         while index < end:
             key = self._keys[index]
             separator = key.find(b"\0", skip)
@@ -169,7 +176,7 @@ class Toc:
     def _range(self, path: str) -> tuple[int, int]:
         if path == "":
             return 0, len(self._keys)
-        key = _key(path)
+        key = sort_key(path)
         return bisect_left(self._keys, key + b"\0"), bisect_left(self._keys, key + b"\1")
 
     def encode(self) -> bytes:
@@ -210,17 +217,17 @@ class TocBuilder:
 
     def add(self, entry: Entry) -> None:
         """Add an entry; an earlier one of the same path is replaced."""
-        self._rows[_key(entry.path)] = _pack(entry)
+        self._rows[sort_key(entry.path)] = _pack(entry)
 
     def find(self, path: str) -> Entry | None:
         """The entry added last for this path."""
-        key = _key(path)
+        key = sort_key(path)
         row = self._rows.get(key)
         return None if row is None else _unpack(key, row)
 
     def remove(self, path: str) -> None:
         """Forget an entry and all below it."""
-        key = _key(path)
+        key = sort_key(path)
         self._rows.pop(key, None)
         prefix = key + b"\0"
         for other in [other for other in self._rows if other.startswith(prefix)]:

@@ -1,0 +1,168 @@
+"""The list of what a directory holds: one walk, ignored parts pruned on the way, nothing read or copied."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from typing import Final
+
+import msgspec
+
+from ..oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, Kind, parents
+from ..oci.toc import Toc, TocBuilder, sort_key
+from .digest_cache import SIGNATURE_SIZE, signature
+from .ignore import IgnoreRules, State
+
+_KINDS: Final[dict[int, Kind]] = {
+    stat.S_IFREG: FILE, stat.S_IFDIR: DIRECTORY, stat.S_IFLNK: SYMLINK, stat.S_IFIFO: FIFO, stat.S_IFCHR: CHAR,
+    stat.S_IFBLK: BLOCK,
+}  # fmt: skip
+_CAPABILITY: Final = "security.capability"
+_NO_SIGNATURE: Final = bytes(SIGNATURE_SIZE)
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a directory held at ``taken_ns`` (nanoseconds since the epoch).
+
+    ``signatures`` has ``SIGNATURE_SIZE`` bytes for each row of ``toc``, zeros where it is no regular file.
+    ``unreadable`` maps what could not be listed to the system's reason.  ``notes`` is for people.
+    """
+
+    toc: Toc
+    signatures: bytes
+    taken_ns: int
+    unreadable: dict[str, str]
+    notes: tuple[str, ...]
+
+
+def take(root: str, rules: IgnoreRules | None) -> Listing:
+    """List the directory ``root``.  Paths that ``rules`` ignore are left out, and not even looked at where possible.
+
+    Owners are 0:0 and times whole seconds, as a context's are.  Of the extended attributes only file capabilities
+    are listed: they are what BuildKit's layers carry of them.  Regular files with one inode become hard links of the
+    first of them in canonical order.
+    """
+    return _Walk(root, rules).take()
+
+
+class _Walk:
+    """The state of one walk."""
+
+    def __init__(self, root: str, rules: IgnoreRules | None) -> None:
+        self._root = root
+        self._rules = rules
+        self._builder = TocBuilder()
+        self._signatures: dict[str, bytes] = {}
+        self._ignored: dict[str, Entry] = {}
+        self._linked: dict[tuple[int, int], list[str]] = {}
+        self._unreadable: dict[str, str] = {}
+        self._notes: list[str] = []
+        self._has_xattrs = hasattr(os, "listxattr")
+
+    def take(self) -> Listing:
+        taken_ns = time.time_ns()
+        pending: list[tuple[str, State]] = [("", self._rules.start() if self._rules else 0)]
+        while pending:
+            pending += self._directory(*pending.pop())
+        for paths in self._linked.values():
+            self._link(sorted(paths, key=sort_key))
+        toc = self._builder.build()
+        find = self._signatures.get
+        return Listing(
+            toc=toc,
+            signatures=b"".join([find(path, _NO_SIGNATURE) for path in toc.paths()]),
+            taken_ns=taken_ns,
+            unreadable=self._unreadable,
+            notes=tuple(sorted(self._notes)),
+        )
+
+    def _directory(self, path: str, state: State) -> list[tuple[str, State]]:
+        """List one directory; returns the directories inside it that are to be listed too."""
+        found = []
+        prefix = f"{path}/" if path else ""
+        try:
+            with os.scandir(f"{self._root}/{path}") as scan:
+                for item in scan:
+                    below = self._item(item, prefix + item.name, state)
+                    if below is not None:
+                        found.append((prefix + item.name, below))
+        except OSError as error:
+            if path and error.errno in (errno.ENOENT, errno.ENOTDIR):
+                self._builder.remove(path)  # it went away meanwhile, as if a moment earlier
+                return []
+            self._unreadable[path] = error.strerror or str(error)
+        return found
+
+    def _item(self, item: os.DirEntry[str], path: str, state: State) -> State | None:
+        """List one item; returns the state to list it with if it is a directory that is to be listed."""
+        is_ignored, below = False, state
+        if self._rules is not None:
+            is_ignored, below = self._rules.check(state, path)
+            if is_ignored and not (item.is_dir(follow_symlinks=False) and self._rules.may_contain_exceptions(path)):
+                return None
+        try:
+            status = item.stat(follow_symlinks=False)
+            entry = self._entry(item, path, status)
+        except FileNotFoundError:
+            return None
+        if entry is None:
+            self._notes.append(f"The socket {path} is left out of the context.")
+            return None
+        if is_ignored:
+            self._ignored[path] = entry
+            return below
+        self._add(entry)
+        if entry.kind == FILE:
+            self._signatures[path] = signature(status)
+            if status.st_nlink > 1:
+                self._linked.setdefault((status.st_dev, status.st_ino), []).append(path)
+        return below if entry.kind == DIRECTORY else None
+
+    def _add(self, entry: Entry) -> None:
+        """Add an entry, and those of its directories that only an exception brings back."""
+        if self._ignored:
+            for above in parents(entry.path):
+                brought_back = self._ignored.pop(above, None)
+                if brought_back is not None:
+                    self._builder.add(brought_back)
+        self._builder.add(entry)
+
+    def _entry(self, item: os.DirEntry[str], path: str, status: os.stat_result) -> Entry | None:
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        if kind is None:
+            return None
+        return Entry(
+            path=path,
+            kind=kind,
+            mode=status.st_mode & 0o7777,
+            size=status.st_size if kind == FILE else 0,
+            mtime=status.st_mtime_ns // 1_000_000_000,
+            link=os.readlink(item.path) if kind == SYMLINK else "",
+            xattrs=self._capability(item.path) if kind == FILE else (),
+            device=(os.major(status.st_rdev), os.minor(status.st_rdev)) if kind in (CHAR, BLOCK) else (0, 0),
+        )
+
+    def _capability(self, path: str) -> tuple[tuple[str, bytes], ...]:
+        if not self._has_xattrs:
+            return ()
+        try:
+            names = os.listxattr(path, follow_symlinks=False)
+            return (
+                ((_CAPABILITY, os.getxattr(path, _CAPABILITY, follow_symlinks=False)),) if _CAPABILITY in names else ()
+            )
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                raise
+            self._has_xattrs = error.errno != errno.ENOTSUP
+        return ()
+
+    def _link(self, paths: list[str]) -> None:
+        """Make all but the first of these names hard links of it."""
+        first = paths[0]
+        for path in paths[1:]:
+            entry = self._builder.find(path)
+            if entry is not None:
+                self._builder.add(msgspec.structs.replace(entry, kind=HARDLINK, link=first, size=0))
+                del self._signatures[path]
