@@ -91,7 +91,7 @@ class EmitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Emission(Protocol):
-    """A builder at work.  ``read`` its stdout to the end, then ``finish``; ``close`` ends it whatever state it is in."""
+    """A builder at work: ``read`` its stdout to the end, then ``finish``; ``close`` it whatever happened."""
 
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes of stdout, none at the end."""
