@@ -1,9 +1,10 @@
-"""The globs of ``.dockerignore`` as matchers: what patternmatcher's ``Pattern.match`` accepts, many globs at a time.
+r"""The globs of ``.dockerignore`` as matchers: what patternmatcher's ``Pattern.match`` accepts, many globs at a time.
 
 They are ``filepath.Match``'s and ``**``, which is any number of directories.  patternmatcher makes a regular
 expression by plain replacement, and so does this module: ``[*]`` is no set that holds a star, ``[^a]`` takes a ``/``,
-``^`` is the start, and ``\\d`` and ``[[:digit:]]`` are digits.  One thing differs: a newline in a name is a character
-like any other (in Go, ``**`` stops at it).
+``^`` is the start, and ``\d`` and ``[[:digit:]]`` are digits.  Two things differ: a newline in a name is a character
+like any other (in Go, ``**`` stops at it), and what only Go's expressions can say (``\b``, ``\pL``, ``\x41``,
+``[[:^digit:]]``) is refused instead of read as something else.
 """
 
 from __future__ import annotations
@@ -139,10 +140,7 @@ def _translate(glob: str) -> str:
     """
     parts = []
     position, is_in_set = 0, False
-    while position < len(glob):
-        token = (_TOKEN_IN_SET if is_in_set else _TOKEN).match(glob, position)
-        if token is None:  # pragma: no cover - both end in an alternative for any character
-            raise _refused(glob, f"character {position + 1} can't be read")
+    while token := (_TOKEN_IN_SET if is_in_set else _TOKEN).match(glob, position):
         text, position = token[0], token.end()
         if text.startswith("**"):
             parts.append(".*" if position == len(glob) else "(.*/)?")
