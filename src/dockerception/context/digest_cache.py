@@ -52,7 +52,7 @@ def signature(status: os.stat_result) -> bytes:
 def is_settled(status_signature: bytes, at_ns: int) -> bool:
     """Whether a file with this signature had been quiet for long enough when the clock showed ``at_ns``."""
     _, _, _, mtime_ns, ctime_ns = struct.unpack("<QQQqq", status_signature)
-    return max(mtime_ns, ctime_ns) + SETTLING_NS < at_ns
+    return bool(max(mtime_ns, ctime_ns) + SETTLING_NS < at_ns)
 
 
 class KnownDigests:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal
 
 from ..errors import StreamError
+from .unexpected import UnexpectedBytesError, found
 
 Compression = Literal["none", "gzip", "bzip2", "xz", "zstd"]
 Read = Callable[[int], bytes]
@@ -21,10 +22,14 @@ _MAGICS: Final[tuple[tuple[bytes, Compression], ...]] = (
 )
 _SKIPPABLE_ZSTD: Final = b"\x2a\x4d\x18"
 _CHUNK: Final = 1 << 20
+_MAX_XZ_MEMORY: Final = 256 << 20
+
+MAGIC_SIZE: Final = 6
+"""How many bytes ``detect`` needs."""
 
 
 def detect(head: bytes) -> Compression:
-    """What the stream that begins with these bytes (six suffice) is compressed with."""
+    """What the stream that begins with these bytes (``MAGIC_SIZE`` suffice) is compressed with."""
     for magic, compression in _MAGICS:
         if head.startswith(magic):
             return compression
@@ -70,6 +75,7 @@ def _decompress(read: Read, compression: Compression, origin: str) -> Iterator[b
             if not data.strip(b"\0"):
                 data = b""  # archivers pad after the last member
                 continue
+            data = _begin_member(data, read, compression, origin)
             decoder = _decoder(compression)
         try:
             # At most one chunk at a time: a small input may stand for gigabytes.
@@ -89,6 +95,15 @@ def _decompress(read: Read, compression: Compression, origin: str) -> Iterator[b
             decoder = None
 
 
+def _begin_member(data: bytes, read: Read, compression: Compression, origin: str) -> bytes:
+    """The data at the begin of a member, with its magic complete; raises if it is none of this compression."""
+    while len(data) < MAGIC_SIZE and (more := read(_CHUNK)):
+        data += more
+    if detect(data) != compression:
+        raise UnexpectedBytesError(f"{origin} has more bytes after the end of its {compression} data {found(data)}.")
+    return data
+
+
 def _is_data_error(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno is None
 
@@ -106,7 +121,7 @@ def _decoder(compression: Compression) -> Any:
     if compression == "xz":
         import lzma
 
-        return lzma.LZMADecompressor()
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_MAX_XZ_MEMORY)
     return _zstd().ZstdDecompressor()
 
 

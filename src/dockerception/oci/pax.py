@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,6 +13,7 @@ Sparse = tuple[tuple[int, int], ...]
 
 _MAX_REGIONS: Final = 1_000_000
 _XATTR_PREFIX: Final = b"SCHILY.xattr."
+_NUMBER: Final = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
 
 
 def parse_records(body: bytes) -> dict[bytes, bytes]:
@@ -39,17 +41,13 @@ def parse_records(body: bytes) -> dict[bytes, bytes]:
 
 def number(records: Mapping[bytes, bytes], key: bytes, default: int) -> int:
     """A numeric record in whole units (fractions of a second are cut off, toward the past)."""
-    if key not in records:
-        return default
-    whole, dot, fraction = records[key].partition(b".")
-    try:
-        value = int(whole or b"0")
-        if dot and fraction.strip(b"0"):
-            int(fraction)
-            value -= records[key].startswith(b"-")
-    except ValueError:
-        raise StreamError(f"its extended header has {key.decode(errors='replace')}={records[key][:40]!r}") from None
-    return value
+    if not records.get(key):
+        return default  # an empty value takes back what a global header said
+    text = records[key]
+    if not _NUMBER.fullmatch(text):
+        raise StreamError(f"its extended header has {key.decode(errors='replace')}={text[:40]!r}")
+    whole, _, fraction = text.partition(b".")
+    return int(whole) - (text.startswith(b"-") and fraction.strip(b"0") != b"")
 
 
 def xattrs(records: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
@@ -81,9 +79,16 @@ def sparse_from_block(block: bytes, start: int, count: int) -> list[int]:
     return numbers
 
 
+def check_count(regions: int) -> None:
+    """Raise ``StreamError`` if a sparse map has more regions than anybody needs."""
+    if regions > _MAX_REGIONS:
+        raise StreamError(f"its sparse map has {regions} regions; the limit is {_MAX_REGIONS}")
+
+
 def regions(numbers: list[int]) -> Sparse:
     """Pairs from a flat list; raises ``StreamError`` unless they ascend without overlap."""
-    if len(numbers) % 2 or len(numbers) > 2 * _MAX_REGIONS:
+    check_count(len(numbers) // 2)
+    if len(numbers) % 2:
         raise StreamError("its sparse map is malformed")
     pairs = tuple(zip(numbers[::2], numbers[1::2], strict=True))
     end = 0

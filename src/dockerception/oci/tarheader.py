@@ -49,11 +49,12 @@ def has_valid_checksum(block: bytes) -> bool:
 def decode(block: bytes) -> Header:
     """Read a header block whose checksum has been found valid."""
     name = _text(block[0:100])
-    magic = block[257:265]
-    if magic == b"ustar\x0000":
-        prefix = _text(block[345:500])
+    if block[257:265] == b"ustar\x0000":
+        # star keeps two times where POSIX has the end of the prefix, and signs the block.
+        prefix = _text(block[345:476] if block[508:512] == b"tar\0" else block[345:500])
         if prefix:
             name = prefix + b"/" + name
+    typeflag = block[156:157]
     return Header(
         name=name,
         mode=_number(block[100:108], "mode"),
@@ -61,9 +62,10 @@ def decode(block: bytes) -> Header:
         gid=_number(block[116:124], "gid"),
         size=_number(block[124:136], "size"),
         mtime=_number(block[136:148], "mtime"),
-        typeflag=block[156:157],
+        typeflag=typeflag,
         link=_text(block[157:257]),
-        device=(_number(block[329:337], "devmajor"), _number(block[337:345], "devminor")),
+        # Old archivers leave anything in these fields of what is no device.
+        device=_device(block) if typeflag in (b"3", b"4") else (0, 0),
         block=block,
     )
 
@@ -73,17 +75,26 @@ def _text(field: bytes) -> bytes:
     return field if end < 0 else field[:end]
 
 
+def _device(block: bytes) -> tuple[int, int]:
+    return _number(block[329:337], "devmajor"), _number(block[337:345], "devminor")
+
+
 def _number(field: bytes, what: str) -> int:
-    first = field[0]
-    if first & 0x80:
+    plain = field[:-1]
+    if plain.isdigit():
+        try:
+            return int(plain, 8)
+        except ValueError:
+            pass
+    if field[0] & 0x80:
         # GNU's base 256: a set top bit, then a two's complement big-endian number.
         value = int.from_bytes(field, "big") & ((1 << (8 * len(field) - 1)) - 1)
-        return value - (1 << (8 * len(field) - 1)) if first & 0x40 else value
-    text = field.replace(b"\0", b" ").strip()
+        return value - (1 << (8 * len(field) - 1)) if field[0] & 0x40 else value
+    text = field.lstrip(b"\0 ").partition(b"\0")[0].rstrip()
     try:
-        value = int(text, 8) if text else 0
+        value = int(text or b"0", 8)
     except ValueError:
         value = -1
-    if value < 0:
+    if value < 0 or not (text or b"0").isdigit():
         raise StreamError(f"its field “{what}” is {text!r}, which is not an octal number")
     return value

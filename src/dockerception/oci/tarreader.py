@@ -16,23 +16,32 @@ from ..errors import StreamError
 from . import pax, tarheader
 from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, Kind
 from .tarwriter import BLOCK_SIZE
+from .unexpected import UnexpectedBytesError, found
 
 CHUNK_SIZE: Final = 1 << 20
 ZEROS: Final = memoryview(bytes(CHUNK_SIZE))
 """What the holes of sparse files are read as; writers may compare by identity and seek instead."""
 
 _MAX_EXTENDED: Final = 1 << 20
+_MAX_SIZE: Final = 1 << 62
+_OVERLAY_XATTRS: Final = ("user.overlay.", "trusted.overlay.")
 _KINDS: Final[dict[bytes, Kind]] = {
     b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE, b"1": HARDLINK, b"2": SYMLINK, b"3": CHAR, b"4": BLOCK,
     b"5": DIRECTORY, b"6": FIFO,
 }  # fmt: skip
+_EXTENSIONS: Final = (b"x", b"X", b"g", b"L", b"K", b"V")
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream may ask of us.  ``max_bytes`` counts file contents with holes filled in; 0 is no limit."""
+    """What a stream may ask of us.
+
+    ``max_bytes`` counts file contents with holes filled in; 0 is no limit.  ``max_metadata`` is for all names, link
+    targets and extended attributes together, in bytes: they are kept in memory.
+    """
 
     max_entries: int = 2_000_000
     max_path: int = 4095
+    max_metadata: int = 1 << 28
     max_bytes: int = 0
     bytes_option: str = ""
 
@@ -57,6 +66,7 @@ class TarReader:
         self._sparse: pax.Sparse | None = None
         self._size = 0
         self._total = 0
+        self._metadata = 0
         self._globals: dict[bytes, bytes] = {}
 
     @property
@@ -99,27 +109,32 @@ class TarReader:
         """Read headers up to and including that of the next real entry; None at the end of the archive."""
         records = dict(self._globals)
         long_name = long_link = None
+        extended = 0
         while True:
             self._header_at = self._position
             block = self._exactly(BLOCK_SIZE)
             if block == tarheader.ZERO_BLOCK:
                 return None
             if not tarheader.has_valid_checksum(block):
-                raise self._error(f"there is no tar header {_found(block)}")
+                raise self._unexpected(f"there is no tar header {found(block)}")
             try:
                 header = tarheader.decode(block)
+                if header.typeflag in _EXTENSIONS:
+                    extended += header.size
+                    body = self._extended(header.size, extended)
                 match header.typeflag:
                     case b"x" | b"X":
-                        records |= pax.parse_records(self._extended(header.size))
+                        records |= pax.parse_records(body)
                     case b"g":
-                        self._globals |= pax.parse_records(self._extended(header.size))
+                        self._globals |= pax.parse_records(body)
                         records = self._globals | records
+                        self._count_metadata(header.size)
                     case b"L":
-                        long_name = self._extended(header.size).split(b"\0")[0]
+                        long_name = body.split(b"\0")[0]
                     case b"K":
-                        long_link = self._extended(header.size).split(b"\0")[0]
+                        long_link = body.split(b"\0")[0]
                     case b"V":
-                        self._extended(header.size)  # a volume label names nothing
+                        pass  # a volume label names nothing
                     case _:
                         return self._entry(header, records, long_name, long_link)
             except StreamError as error:
@@ -141,9 +156,13 @@ class TarReader:
         if kind in (SYMLINK, HARDLINK):
             raw_link = records.get(b"linkpath") or long_link or header.link
             link = self._clean(raw_link) if kind == HARDLINK else self._check_name(raw_link)
+            if not link:
+                raise StreamError("it is a link to nothing")
         if path == "" and kind != DIRECTORY:
             raise StreamError(f"it is a {kind} without a name")
         size = self._measure(header, records, kind)
+        xattrs = _decode_xattrs(records)
+        self._count_metadata(len(path) + len(link) + sum(len(key) + len(value) for key, value in xattrs))
         return Entry(
             path=path,
             kind=kind,
@@ -151,10 +170,10 @@ class TarReader:
             uid=_in_range(pax.number(records, b"uid", header.uid), "uid"),
             gid=_in_range(pax.number(records, b"gid", header.gid), "gid"),
             size=size,
-            mtime=pax.number(records, b"mtime", header.mtime),
+            mtime=_in_range(pax.number(records, b"mtime", header.mtime), "mtime", -_MAX_SIZE, _MAX_SIZE),
             link=link,
-            xattrs=tuple((os.fsdecode(name), value) for name, value in pax.xattrs(records)),
-            device=header.device if kind in (CHAR, BLOCK) else (0, 0),
+            xattrs=xattrs,
+            device=(_in_range(header.device[0], "devmajor"), _in_range(header.device[1], "devminor")),
             offset=self._position if kind == FILE and self._sparse is None else NO_OFFSET,
         )
 
@@ -166,8 +185,7 @@ class TarReader:
             # Some archivers repeat a hard link's size without storing bytes; other kinds have no contents at all.
             self._stored = self._padding = self._size = 0
             return 0
-        if stored < 0 or stored > 1 << 62:
-            raise StreamError(f"its size is {stored}")
+        _in_range(stored, "size", 0, _MAX_SIZE)
         self._stored, self._padding = stored, -stored % BLOCK_SIZE
         self._size = stored
         if header.typeflag == b"S":
@@ -189,7 +207,7 @@ class TarReader:
             block = self._exactly(BLOCK_SIZE)
             numbers += pax.sparse_from_block(block, 0, 21)
             is_extended = block[504] != 0
-            pax.regions(numbers)
+            pax.check_count(len(numbers) // 2)
         self._size = (
             int.from_bytes(header.block[484:495], "big") if header.block[483] & 0x80 else _octal(header.block[483:495])
         )
@@ -214,6 +232,7 @@ class TarReader:
                 raise StreamError("its sparse map is malformed")
             numbers += [int(line) for line in lines]
             if numbers:
+                pax.check_count(numbers[0])
                 expected = 1 + 2 * numbers[0]
         self._stored -= self._position - before
         return pax.regions(numbers[1:expected])
@@ -221,14 +240,14 @@ class TarReader:
     def _check_sparse(self) -> None:
         regions = self._sparse or ()
         end = max((offset + length for offset, length in regions), default=0)
-        if not 0 <= end <= self._size <= 1 << 62 or sum(length for _, length in regions) != self._stored:
+        if not 0 <= end <= self._size <= _MAX_SIZE or sum(length for _, length in regions) != self._stored:
             raise StreamError("its sparse map does not fit its size")
 
     def _finish(self) -> None:
         """Check what follows the first zero block: another one, then NULs only, to the end of the stream."""
         second = self._exactly(BLOCK_SIZE, "after the first of two zero blocks")
         if second != tarheader.ZERO_BLOCK:
-            raise self._error(f"one zero block is followed by something else than a second {_found(second)}")
+            raise self._unexpected(f"one zero block is followed by something else than a second {found(second)}")
         while True:
             self._fill()
             if not self._buffer:
@@ -236,7 +255,8 @@ class TarReader:
             rest = bytes(self._buffer)
             if rest.strip(b"\0"):
                 self._header_at = self._position + len(rest) - len(rest.lstrip(b"\0"))
-                raise self._error(f"there are more bytes after the end of the archive {_found(rest.lstrip(bytes(1)))}")
+                rest = rest.lstrip(b"\0")
+                raise self._unexpected(f"there are more bytes after the end of the archive {found(rest)}")
             self._use(len(rest))
 
     def _clean(self, raw: bytes) -> str:
@@ -260,9 +280,17 @@ class TarReader:
             raise StreamError(f"its name {_show(raw[:60])} has a NUL byte")
         return os.fsdecode(raw)
 
-    def _extended(self, size: int) -> bytes:
-        if not 0 <= size <= _MAX_EXTENDED:
-            raise StreamError(f"an extended header of {size} bytes; the limit is {_MAX_EXTENDED}")
+    def _count_metadata(self, size: int) -> None:
+        self._metadata += size
+        if self._metadata > self._limits.max_metadata:
+            raise StreamError(
+                f"{self._origin} has more than {self._limits.max_metadata} bytes of names, links and attributes."
+            )
+
+    def _extended(self, size: int, total: int) -> bytes:
+        """The body of an extended header; ``total`` is the size of all of them before one entry."""
+        if size < 0 or total > _MAX_EXTENDED:
+            raise StreamError(f"an extended header of {size} bytes; the limit for one entry is {_MAX_EXTENDED}")
         body = self._exactly(size)
         self._skip(-size % BLOCK_SIZE)
         return body
@@ -305,7 +333,13 @@ class TarReader:
         )
 
     def _error(self, reason: str) -> StreamError:
-        return StreamError(f"{self._origin} is not a sound tar archive: at byte {self._header_at}, {reason}.")
+        return StreamError(self._unsound(reason))
+
+    def _unexpected(self, reason: str) -> UnexpectedBytesError:
+        return UnexpectedBytesError(self._unsound(reason))
+
+    def _unsound(self, reason: str) -> str:
+        return f"{self._origin} is not a sound tar archive: at byte {self._header_at}, {reason}."
 
 
 def _zeros(length: int) -> Iterator[memoryview]:
@@ -323,21 +357,22 @@ def _octal(field: bytes) -> int:
         raise StreamError("its real size is not a number") from None
 
 
-def _in_range(value: int, what: str) -> int:
-    if not 0 <= value < 1 << 32:
+def _decode_xattrs(records: dict[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
+    if not records:
+        return ()
+    xattrs = tuple((os.fsdecode(name), value) for name, value in pax.xattrs(records))
+    for name, _ in xattrs:
+        # They would act on whoever mounts the files, not describe them.
+        if name.startswith(_OVERLAY_XATTRS):
+            raise StreamError(f"it has the extended attribute {name}, which only an overlay file system may set")
+    return xattrs
+
+
+def _in_range(value: int, what: str, low: int = 0, high: int = (1 << 32) - 1) -> int:
+    if not low <= value <= high:
         raise StreamError(f"its {what} is {value}")
     return value
 
 
 def _show(raw: bytes) -> str:
     return "“" + raw.decode(errors="replace").encode("unicode_escape").decode() + "”"
-
-
-def _found(block: bytes) -> str:
-    """The first printable line of unexpected bytes, for the message; carriage returns are named."""
-    text = block.split(b"\0")[0].strip()
-    line = text.splitlines()[0][:80] if text else b""
-    shown = line.decode(errors="replace")
-    if not line or not shown.isprintable():
-        return f"(found the bytes {block[:8].hex(' ')})"
-    return f"(found the text “{shown}”)"
