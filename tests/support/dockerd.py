@@ -21,7 +21,9 @@ from support import cache
 from support.docker import Docker
 from support.tools import need, need_root
 
-_RECIPE = ("mmdebstrap", "--quiet", "--variant=apt", "--include=docker.io,docker-buildx,docker-cli,iptables", "trixie")
+# xz-utils: dockerd runs `xz` to unpack such archives, and copies them as they are where it is missing.
+_PACKAGES = "docker.io,docker-buildx,docker-cli,iptables,xz-utils"
+_RECIPE = ("mmdebstrap", "--quiet", "--variant=apt", f"--include={_PACKAGES}", "trixie")
 _START_SECONDS = 60.0
 
 
@@ -30,7 +32,7 @@ def running_docker() -> Iterator[Docker]:
     """A client of the oracle, which is started if it does not run.  Needs root."""
     need_root()
     root = _root()
-    work = cache.folder() / "dockerd"
+    work = cache.folder() / f"{root.name}.work"
     work.mkdir(exist_ok=True)
     with (work / "users.lock").open("a") as user:
         with cache.locked(work / "start.lock"):
@@ -53,9 +55,9 @@ def _client(root: Path, work: Path) -> Docker:
     config = work / "client"
     plugins = config / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
-    plugin = plugins / "docker-buildx"
-    if not plugin.is_symlink():
-        plugin.symlink_to(root / "usr/libexec/docker/cli-plugins/docker-buildx")
+    plugin = plugins / f"docker-buildx-{os.getpid()}"
+    plugin.symlink_to(root / "usr/libexec/docker/cli-plugins/docker-buildx")
+    plugin.rename(plugins / "docker-buildx")  # at once, whoever else does it
     return Docker(program=root / "usr/bin/docker", socket=work / "docker.sock", config=config)
 
 
