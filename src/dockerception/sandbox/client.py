@@ -1,0 +1,318 @@
+"""The parent's side of the sandbox: one helper a ``Sandbox``, started when first needed, used by any number of threads."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, Protocol, TypeVar
+
+import msgspec
+
+from .. import errors
+from ..errors import DockerceptionError, MachineError, UsageError
+from ..oci.toc import Toc
+from . import launch, messages, probe, wire
+from .messages import Abilities, DiffResult, Reply, RunRequest, RunResult, Unpacked, Written
+
+_CANCEL_INTERVAL: Final = 0.02  # seconds between two looks at a cancel event
+_KILL: Final = 9
+_PIPE_SIZE: Final = 1 << 20
+_F_SETPIPE_SZ: Final = 1031
+
+_Struct = TypeVar("_Struct", bound=msgspec.Struct)
+
+
+class Cancel(Protocol):
+    """What can ask for the end of a run, such as ``threading.Event``."""
+
+    def is_set(self) -> bool: ...
+
+
+class Run:
+    """A run that goes on.  ``wait`` is for one thread; ``signal`` may come from any."""
+
+    def __init__(self, sandbox: Sandbox, connection: socket.socket) -> None:
+        self._sandbox = sandbox
+        self._connection = connection
+
+    def wait(self, cancel: Cancel | None = None) -> RunResult:
+        """Wait for the end.  When ``cancel`` is set, the container is killed at once and its result returned.
+
+        Whatever exception leaves this (a KeyboardInterrupt too), the container is killed.
+        """
+        with self._connection:
+            if cancel is not None:
+                self._connection.settimeout(_CANCEL_INTERVAL)
+                while not self._is_answered():
+                    if cancel.is_set():
+                        self.signal(_KILL)
+                        break
+                self._connection.settimeout(None)
+            reply, _ = self._sandbox.receive(self._connection)
+        return _expect(reply, RunResult)
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the container's first process.  SIGWINCH tells it the terminal's new size.
+
+        SIGKILL ends the whole container, also one that is still being made.
+        """
+        try:
+            wire.send(self._connection, messages.encode(messages.SignalNote(number)))
+        except OSError:
+            pass  # it has ended
+
+    def _is_answered(self) -> bool:
+        try:
+            self._connection.recv(1, socket.MSG_PEEK)
+        except TimeoutError:
+            return False
+        return True
+
+
+class Sandbox:
+    """Runs processes and handles trees for the store at ``root``, which has ``trees/`` and ``tmp/``.
+
+    ``runtime`` is ``auto``, ``crun``, ``runc`` or the path of one.  ``scratch`` is where directories go that live as
+    long as one call (default: the store's ``tmp/``).  Use it as a context manager, or ``close`` it.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        isolation: Literal["auto", "oci", "chroot"] = "auto",
+        runtime: str = "auto",
+        scratch: str = "",
+    ) -> None:
+        if isolation == "chroot":
+            raise MachineError(
+                "The isolation “chroot” is not supported yet by this version.", hint="use --isolation oci or auto"
+            )
+        self._root = os.path.abspath(root)
+        self._scratch = scratch or f"{self._root}/tmp"
+        self._wanted_runtime = runtime
+        self._runtime: messages.Runtime | None = None
+        self._helper: launch.Helper | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+        self._runtime_lock = threading.Lock()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the helper now, without waiting for it, so that the first call finds it ready."""
+        with self._lock:
+            self._started()
+
+    def close(self) -> None:
+        """End the helper with every container and mount.  Calls that go on raise ``MachineError``."""
+        with self._lock:
+            self._is_closed = True
+            helper, self._helper = self._helper, None
+        if helper is not None:
+            helper.stop()
+
+    def run(
+        self,
+        request: RunRequest,
+        stdin: int | None = None,
+        stdout: int | None = None,
+        stderr: int | None = None,
+        *,
+        cancel: Cancel | None = None,
+    ) -> RunResult:
+        """``begin`` and ``Run.wait``."""
+        return self.begin(request, stdin, stdout, stderr).wait(cancel)
+
+    def begin(
+        self, request: RunRequest, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
+    ) -> Run:
+        """Start a container with these descriptors (None: /dev/null); they stay the caller's, to be closed any time."""
+        call = messages.RunCall(request, self._chosen_runtime(), self._scratch)
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            descriptors = [null if each is None else each for each in (stdin, stdout, stderr)]
+            return Run(self, self.call(call, descriptors))
+        finally:
+            os.close(null)
+
+    def unpack(
+        self, tree: str, stream: Iterable[bytes | memoryview], *, below: Sequence[str] = (), origin: str = "The layer"
+    ) -> Unpacked:
+        """Make the tree of a layer from its (uncompressed) tar.  ``tree`` is an absolute path that does not exist yet.
+
+        ``below`` names the trees under it, the bottom one first: directories that the tar implies without listing them
+        get the attributes they have there.  Raises ``StreamError`` for a broken tar and ``ImageError`` for entries that
+        no layer may have; the half-made tree is the caller's to delete.  The file system is synced before this returns.
+        """
+        read_end, write_end = os.pipe()
+        try:
+            _widen(write_end)
+            connection = self.call(messages.UnpackCall(tree, tuple(below), origin), [read_end])
+        except BaseException:
+            os.close(write_end)
+            raise
+        finally:
+            os.close(read_end)
+        with connection:
+            try:
+                _pour(stream, write_end)
+            finally:
+                os.close(write_end)
+            reply, _ = self.receive(connection)
+        done = _expect(reply, messages.UnpackReply)
+        return Unpacked(
+            entries=done.entries,
+            size=done.size,
+            absent=tuple(os.fsdecode(path) for path in done.absent),
+            absent_xattrs=tuple((os.fsdecode(path), name) for path, name in done.absent_xattrs),
+        )
+
+    def diff(self, tree: str) -> DiffResult:
+        """List a tree or an upper directory (an absolute path), whiteouts and opaque directories included.
+
+        Files carry their digests.  The root's own entry (path ``""``) is always listed.
+        """
+        done = _expect(self._ask(messages.DiffCall(tree)), messages.DiffReply)
+        return DiffResult(toc=Toc.decode(done.toc), warnings=tuple(os.fsdecode(each) for each in done.warnings))
+
+    def read(self, tree: str, path: str) -> int:
+        """Open a regular file of a tree for reading; the descriptor is the caller's.
+
+        No link is followed, at no component.  Raises ``ImageError`` where ``path`` is not a regular file.
+        """
+        with self.call(messages.ReadCall(tree, os.fsencode(path))) as connection:
+            reply, descriptors = self.receive(connection)
+        _expect(reply, messages.ReadReply)
+        return descriptors[0]
+
+    def write_tar(self, tree: str, toc: Toc, out: int) -> Written:
+        """Write the canonical layer tar of ``toc``, whose contents lie in ``tree``, to a descriptor.
+
+        Raises ``StoreError`` where a file's size or digest is not what the toc says.
+        """
+        return _expect(self._ask(messages.WriteTarCall(tree, toc.encode()), [out]), Written)
+
+    def delete(self, paths: Iterable[str]) -> None:
+        """Remove files and whole trees, whoever owns what is in them.  What is missing already is no error."""
+        wanted = tuple(os.fsencode(path) for path in paths)
+        if wanted:
+            _expect(self._ask(messages.DeleteCall(wanted)), messages.Done)
+
+    def probe(self) -> Abilities:
+        """What works on this machine: looked up once per boot, user and set of runtimes, and kept in the store."""
+        return probe.probe(self, self._root)
+
+    def check_overlay(self, scratch: str) -> None:
+        """Mount an overlay over directories made in ``scratch``; raises what hinders it."""
+        _expect(self._ask(messages.OverlayCall(scratch)), messages.Done)
+
+    def begin_with(self, request: RunRequest, runtime: messages.Runtime) -> Run:
+        """``begin`` with a certain runtime and no descriptors, for finding out whether it works."""
+        null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            return Run(self, self.call(messages.RunCall(request, runtime, self._scratch), [null] * 3))
+        finally:
+            os.close(null)
+
+    def call(self, call: messages.Call, descriptors: Sequence[int] = ()) -> socket.socket:
+        """Hand a request to a new worker; returns the conversation with it, for ``receive``."""
+        body = _encode(call)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with self._lock:
+            helper = self._started()
+        try:
+            with theirs:
+                socket.send_fds(helper.control, [type(call).__name__.encode()], [theirs.fileno()])
+            wire.send(ours, body, descriptors)
+        except OSError as error:
+            ours.close()
+            raise self._gone() from error
+        except BaseException:
+            ours.close()
+            raise
+        return ours
+
+    def receive(self, connection: socket.socket) -> tuple[Reply, list[int]]:
+        """The worker's reply and the descriptors that came with it; raises the error that it stands for."""
+        try:
+            body, descriptors = wire.receive(connection)
+        except OSError as error:
+            raise self._gone() from error
+        if body is None:
+            raise self._gone()
+        reply = messages.decode_reply(body)
+        if isinstance(reply, messages.Failed):
+            raise _error(reply)
+        return reply, descriptors
+
+    def _ask(self, call: messages.Call, descriptors: Sequence[int] = ()) -> Reply:
+        with self.call(call, descriptors) as connection:
+            reply, _ = self.receive(connection)
+        return reply
+
+    def _started(self) -> launch.Helper:
+        if self._is_closed:
+            raise MachineError("The sandbox has been closed.")
+        if self._helper is None:
+            os.makedirs(f"{self._root}/mnt", exist_ok=True)
+            self._helper = launch.start(self._root)
+        return self._helper
+
+    def _gone(self) -> MachineError:
+        with self._lock:
+            helper = self._helper
+        return helper.failure() if helper is not None else MachineError("The sandbox has been closed.")
+
+    def _chosen_runtime(self) -> messages.Runtime:
+        with self._runtime_lock:
+            if self._runtime is None:
+                self._runtime = probe.choose(self._wanted_runtime, self.probe)
+            return self._runtime
+
+
+def _encode(call: messages.Call) -> bytes:
+    try:
+        return messages.encode(call)
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            "The command, an environment variable or a mount of this step is not valid UTF-8; containers can't have that."
+        ) from error
+
+
+def _pour(stream: Iterable[bytes | memoryview], write_end: int) -> None:
+    try:
+        for chunk in stream:
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(write_end, view) :]
+    except BrokenPipeError:
+        pass  # the worker found something wrong, and its reply says what
+
+
+def _widen(pipe: int) -> None:
+    import fcntl
+
+    try:
+        fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_SIZE)
+    except OSError:
+        pass  # the user's pipes have reached the system's limit; a small one does too
+
+
+def _error(failed: messages.Failed) -> DockerceptionError:
+    kind = getattr(errors, failed.error, None)
+    if not (isinstance(kind, type) and issubclass(kind, DockerceptionError)):
+        kind = DockerceptionError
+    return kind(os.fsdecode(failed.message), details=failed.details, hint=failed.hint)
+
+
+def _expect(reply: Reply, kind: type[_Struct]) -> _Struct:
+    if not isinstance(reply, kind):
+        raise DockerceptionError(f"The sandbox answered with {type(reply).__name__} instead of {kind.__name__}.")
+    return reply

@@ -1,0 +1,89 @@
+"""Which owners a user's namespace can tell apart: the user's own id as 0, then the subordinate ids (subuid(5))."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Final
+
+import msgspec
+
+from .. import process
+from ..errors import MachineError
+
+_SUBUID: Final = "/etc/subuid"
+_SUBGID: Final = "/etc/subgid"
+
+
+class Range(msgspec.Struct, frozen=True):
+    """``count`` ids: ``inside`` in the namespace is ``outside`` on the host, and so on upward."""
+
+    inside: int
+    outside: int
+    count: int
+
+
+def subordinate(table: str, user: str, number: int) -> list[tuple[int, int]]:
+    """The (first, count) ranges that a text like /etc/subuid gives to a user, who is named or numbered there."""
+    found = []
+    for line in table.splitlines():
+        owner, _, rest = line.strip().partition(":")
+        first, _, count = rest.partition(":")
+        if owner in (user, str(number)) and first.isdigit() and count.isdigit() and int(count) > 0:
+            found.append((int(first), int(count)))
+    return found
+
+
+def ranges(own: int, granted: list[tuple[int, int]]) -> list[Range]:
+    """The map of a namespace: ``own`` becomes 0, the granted ranges follow without gaps."""
+    result = [Range(0, own, 1)]
+    inside = 1
+    for first, count in granted:
+        result.append(Range(inside, first, count))
+        inside += count
+    return result
+
+
+def has_subordinate_ids() -> bool:
+    """Whether this user may map more than one uid and gid."""
+    return bool(_granted(_SUBUID)) and bool(_granted(_SUBGID)) and process.find("newuidmap") is not None
+
+
+def write(pid: int) -> None:
+    """Give the new user namespace of ``pid`` its maps; with one id only where no subordinate ids are granted.
+
+    Raises ``MachineError`` where that fails.
+    """
+    if has_subordinate_ids():
+        for tool, own, table in (("newuidmap", os.geteuid(), _SUBUID), ("newgidmap", os.getegid(), _SUBGID)):
+            numbers = [str(n) for r in ranges(own, _granted(table)) for n in (r.inside, r.outside, r.count)]
+            process.run([process.require(tool, "uidmap", "for user namespaces"), str(pid), *numbers])
+        return
+    try:
+        _write_file(f"/proc/{pid}/setgroups", "deny")
+        _write_file(f"/proc/{pid}/uid_map", f"0 {os.geteuid()} 1")
+        _write_file(f"/proc/{pid}/gid_map", f"0 {os.getegid()} 1")
+    except OSError as error:
+        raise MachineError(
+            f"The id map of a user namespace can't be written: {error.strerror}.",
+            hint="ask the administrator for unprivileged user namespaces, or run as root",
+        ) from error
+
+
+def _granted(path: str) -> list[tuple[int, int]]:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            table = file.read()
+    except OSError:
+        return []
+    number = os.geteuid()
+    try:
+        user = pwd.getpwuid(number).pw_name
+    except KeyError:
+        user = str(number)
+    return subordinate(table, user, number)
+
+
+def _write_file(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)

@@ -1,0 +1,243 @@
+"""What the parent asks of the helper and what it hears back: requests and replies, msgpack on the wire.
+
+Paths that come from images are ``bytes`` here, because they need not be UTF-8; the client turns them into ``str``.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from ..oci.toc import Toc
+
+DEFAULT_HOSTNAME: Final = "buildkitsandbox"
+
+MountKind = Literal["bind", "cache", "tmpfs"]
+RuntimeName = Literal["crun", "runc"]
+
+
+class Mount(msgspec.Struct, frozen=True, kw_only=True):
+    """Something mounted for one run.  Nothing written to it reaches the upper directory.
+
+    ``bind`` shows ``source``, an absolute path of the host.  ``cache`` does too, always writable, and makes the
+    directory first where it is missing, with ``mode``, ``uid`` and ``gid``.  ``tmpfs`` is empty memory, at most
+    ``size`` bytes (0: the kernel's own limit), with ``mode``.  ``target`` is an absolute path in the container; links
+    of the image are followed, within the image.
+    """
+
+    kind: MountKind
+    target: str
+    source: str = ""
+    is_readonly: bool = False
+    size: int = 0
+    mode: int = 0o755
+    uid: int = 0
+    gid: int = 0
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One process in one root file system.
+
+    ``layers`` are names in ``trees/``, the bottom one first.  ``upper`` and ``work`` are absolute paths on the store's
+    file system; ``upper`` receives the changes (it is made where missing, with the attributes of the topmost layer's
+    root), ``work`` must be empty or missing and is gone afterwards.  Without them the changes are thrown away.
+    ``environment`` holds ``NAME=value``; ``PATH`` in it is where ``args[0]`` is looked for.  ``additional_gids`` are
+    numbers; names have been looked up before.  ``hosts`` are further lines of ``/etc/hosts``: (name, address).
+    ``capabilities`` of None are Docker's default set, without CAP_MKNOD, because no device cgroup guards the container.
+    """
+
+    layers: tuple[str, ...]
+    args: tuple[str, ...]
+    upper: str = ""
+    work: str = ""
+    environment: tuple[str, ...] = ()
+    cwd: str = "/"
+    uid: int = 0
+    gid: int = 0
+    additional_gids: tuple[int, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    network: Literal["host", "none"] = "host"
+    hostname: str = DEFAULT_HOSTNAME
+    hosts: tuple[tuple[str, str], ...] = ()
+    has_terminal: bool = False
+    capabilities: tuple[str, ...] | None = None
+    has_no_new_privileges: bool = False
+    has_readonly_root: bool = False
+
+
+NotStarted = Literal["", "not-found", "not-executable", "runtime"]
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How a run ended.
+
+    ``returncode`` is the process's own, or 128 plus the signal that ended it.  Where it never started, ``not_started``
+    says why, ``message`` is a full sentence, and ``returncode`` is as ``docker run`` has it: 127 where the program (or
+    its interpreter) does not exist, 126 where it can't be executed, 125 where the runtime failed.
+    """
+
+    returncode: int
+    not_started: NotStarted = ""
+    message: str = ""
+
+
+class Unpacked(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a layer tar: entries read, bytes of files, and what this machine's namespace may not create.
+
+    ``absent`` are paths of device nodes; ``absent_xattrs`` are (path, attribute) pairs.  Both stay in the layer's blob.
+    """
+
+    entries: int
+    size: int
+    absent: tuple[str, ...] = ()
+    absent_xattrs: tuple[tuple[str, str], ...] = ()
+
+
+class DiffResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tree holds.  ``warnings`` are sentences about files that no layer can hold (sockets), left out of it."""
+
+    toc: Toc
+    warnings: tuple[str, ...] = ()
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A written layer tar: its size in bytes and its SHA-256, which is the layer's diff_id."""
+
+    size: int
+    digest: bytes
+
+
+class Ability(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether one thing works on this machine; ``reason`` says why not, and what would help."""
+
+    works: bool
+    reason: str = ""
+
+
+class RuntimeAbility(msgspec.Struct, frozen=True, kw_only=True):
+    """One OCI runtime: where it is and whether it ran ``true`` over an overlay."""
+
+    name: str
+    path: str
+    works: bool
+    reason: str = ""
+
+
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sandbox can do here.  ``key`` names machine, boot, user and runtimes; another key means: look again.
+
+    ``cgroups`` is ``v2``, ``hybrid``, ``v1`` or ``none``.  ``helper`` is whether the helper's namespaces can be made,
+    ``subordinate_ids`` whether more than one owner can be told apart.
+    """
+
+    key: str
+    helper: Ability
+    overlay: Ability
+    subordinate_ids: Ability
+    runtimes: tuple[RuntimeAbility, ...]
+    cgroups: str
+
+
+# What follows is for the wire only.
+
+
+class Runtime(msgspec.Struct, frozen=True):
+    """The OCI runtime to use: its kind, which decides its options, and its absolute path."""
+
+    name: RuntimeName
+    path: str
+
+
+class RunCall(msgspec.Struct, frozen=True, tag=True):
+    """File descriptors: stdin, stdout, stderr.  Answer: ``RunResult``."""
+
+    request: RunRequest
+    runtime: Runtime
+    scratch: str
+
+
+class UnpackCall(msgspec.Struct, frozen=True, tag=True):
+    """File descriptor: a pipe with the layer tar.  Answer: ``UnpackReply``."""
+
+    tree: str
+    below: tuple[str, ...]
+    origin: str
+
+
+class DiffCall(msgspec.Struct, frozen=True, tag=True):
+    """Answer: ``DiffReply``."""
+
+    tree: str
+
+
+class ReadCall(msgspec.Struct, frozen=True, tag=True):
+    """Answer: ``ReadReply``, with the open file."""
+
+    tree: str
+    path: bytes
+
+
+class WriteTarCall(msgspec.Struct, frozen=True, tag=True):
+    """File descriptor: where the tar goes.  Answer: ``Written``."""
+
+    tree: str
+    toc: bytes
+
+
+class DeleteCall(msgspec.Struct, frozen=True, tag=True):
+    """Answer: ``Done``."""
+
+    paths: tuple[bytes, ...]
+
+
+class OverlayCall(msgspec.Struct, frozen=True, tag=True):
+    """Mount an overlay in ``scratch`` and remove a directory of its lower tree.  Answer: ``Done``."""
+
+    scratch: str
+
+
+Call = RunCall | UnpackCall | DiffCall | ReadCall | WriteTarCall | DeleteCall | OverlayCall
+
+
+class SignalNote(msgspec.Struct, frozen=True, tag=True):
+    """Sent while a run goes on: pass this signal to its process."""
+
+    number: int
+
+
+class UnpackReply(msgspec.Struct, frozen=True, tag=True):
+    entries: int
+    size: int
+    absent: tuple[bytes, ...]
+    absent_xattrs: tuple[tuple[bytes, str], ...]
+
+
+class DiffReply(msgspec.Struct, frozen=True, tag=True):
+    toc: bytes
+    warnings: tuple[bytes, ...]
+
+
+class ReadReply(msgspec.Struct, frozen=True, tag=True):
+    size: int
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """It is done, and there is nothing to say about it."""
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """An exception of ``errors.py``, by its class's name."""
+
+    error: str
+    message: bytes
+    details: str = ""
+    hint: str = ""
+
+
+Reply = RunResult | UnpackReply | DiffReply | ReadReply | Written | Done | Failed
+
+encode = msgspec.msgpack.Encoder().encode
+decode_call = msgspec.msgpack.Decoder(Call).decode
+decode_note = msgspec.msgpack.Decoder(SignalNote).decode
+decode_reply = msgspec.msgpack.Decoder(Reply).decode

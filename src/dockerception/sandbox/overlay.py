@@ -1,0 +1,101 @@
+"""Stacks trees into one root file system.  Overlay is the first rung; copied trees would be another module like this.
+
+Always ``userxattr``, as root too, so that there is one format of trees.  It also turns ``redirect_dir`` and
+``metacopy`` off, so that an upper directory holds whole files under their own names (Linux, overlayfs.rst).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from ..errors import MachineError
+from . import linux, messages
+
+if TYPE_CHECKING:
+    from .worker import Session
+
+OPAQUE: Final = "user.overlay.opaque"
+OVERLAY_PREFIXES: Final = ("user.overlay.", "trusted.overlay.")
+
+# Writing back one RUN's files as they are closed would cost more than the run; the layer's row comes after a syncfs.
+_FLAGS: Final = ("userxattr", "index=off", "volatile")
+
+
+def mount(trees: str, layers: Sequence[str], upper: str, work: str, target: str) -> None:
+    """Mount ``layers`` (names in the directory ``trees``, bottom first) below ``upper`` on ``target``.
+
+    Changes the current directory to ``trees``: mount data is one page, and names relative to it are short.  From Linux
+    6.5 on there may be up to 500 layers; before, as many as fit into that page.  Raises ``MachineError`` where an
+    overlay can't be mounted here.
+    """
+    os.chdir(trees)
+    if not layers:
+        # Nothing to hide and nothing to copy up, so the upper directory is the whole root.
+        linux.mount(upper, target, "", linux.MS_BIND)
+        return
+    lower = list(reversed(layers))
+    options = [("upperdir", os.path.relpath(upper)), ("workdir", os.path.relpath(work))]
+    flags = [(flag.partition("=")[0], flag.partition("=")[2]) for flag in _FLAGS]
+    data = ",".join(
+        [*_FLAGS, *(f"{name}={_escape(path)}" for name, path in options), "lowerdir=" + ":".join(map(_escape, lower))]
+    )
+    try:
+        if len(os.fsencode(data)) < os.sysconf("SC_PAGE_SIZE"):
+            linux.mount("overlay", target, "overlay", 0, data)
+        else:
+            linux.mount_options("overlay", target, [*flags, *(("lowerdir+", name) for name in lower), *options])
+    except OSError as error:
+        raise _cannot_mount(error, len(layers)) from error
+
+
+def prepare(upper: str, work: str, top: str) -> None:
+    """Make ``upper`` and ``work`` where missing.  An empty ``upper`` gets the attributes of the directory ``top``.
+
+    The merged root shows those of the upper directory, so they must be those of the topmost layer's root.
+    """
+    for path in (upper, work):
+        os.makedirs(path, 0o755, exist_ok=True)
+    if top and not os.listdir(upper):
+        copy_attributes(top, upper)
+
+
+def copy_attributes(source: str | int, target: str) -> None:
+    """Give a directory the owner, mode, times and extended attributes of another, but no overlay mark."""
+    status = os.stat(source)
+    os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, status.st_mode & 0o7777)
+    for name in os.listxattr(source):
+        if not name.startswith(OVERLAY_PREFIXES):
+            os.setxattr(target, name, os.getxattr(source, name))
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def check(call: messages.OverlayCall, session: Session) -> messages.Done:
+    """Mount an overlay in a scratch directory and remove a lower directory there, which fails without ``userxattr``."""
+    linux.unshare(linux.CLONE_NEWNS)
+    base = call.scratch
+    for name in ("lower", "lower/directory", "upper", "work", "merged"):
+        os.makedirs(f"{base}/{name}", exist_ok=True)
+    with open(f"{base}/lower/directory/file", "w", encoding="ascii"):
+        pass
+    mount(base, ["lower"], f"{base}/upper", f"{base}/work", f"{base}/merged")
+    os.unlink(f"{base}/merged/directory/file")
+    os.rmdir(f"{base}/merged/directory")
+    os.mkdir(f"{base}/merged/directory")
+    os.getxattr(f"{base}/upper/directory", OPAQUE)
+    return messages.Done()
+
+
+def _escape(name: str) -> str:
+    # Separators of mount data are escaped by a backslash; store paths are ours, but a user chose where the store is.
+    return name.replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")
+
+
+def _cannot_mount(error: OSError, layers: int) -> MachineError:
+    return MachineError(
+        f"An overlay of {layers} layers can't be mounted: {error.strerror}.",
+        hint="the store must lie on a local file system with extended attributes (ext4, xfs, btrfs), not on NFS or on"
+        " another overlay: set DOCKERCEPTION_HOME; Linux 5.11 or newer is needed, and 6.5 for more than about 150 layers",
+    )

@@ -1,0 +1,115 @@
+"""The ``config.json`` of an OCI runtime bundle (runtime-spec config.md, config-linux.md) for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from . import security
+from .messages import Mount, RunRequest
+
+DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_FOLDERS: Final = ("dev", "proc", "sys")
+"""Directories of the root that are always mounted on."""
+
+_VERSION: Final = "1.0.2"
+_PRIVATE: Final = ["nosuid", "noexec", "nodev"]
+
+Mounted = dict[str, object]
+
+
+def config(
+    request: RunRequest,
+    root: str,
+    mounts: Sequence[Mounted],
+    *,
+    is_user_namespace: bool,
+    has_tty_group: bool,
+) -> dict[str, object]:
+    """The whole document.  ``mounts`` are those of the request and the files of ``/etc``, resolved already.
+
+    ``is_user_namespace``: the helper is not the machine's root.  ``has_tty_group``: group 5 is mapped there.
+    """
+    namespaces = ["mount", "pid", "ipc", "uts"]
+    if request.network == "none":
+        namespaces.append("network")
+    return {
+        "ociVersion": _VERSION,
+        "process": _process(request),
+        "root": {"path": root, "readonly": request.has_readonly_root},
+        "hostname": request.hostname,
+        "mounts": [*_system_mounts(request, is_user_namespace, has_tty_group), *mounts],
+        "linux": {
+            "namespaces": [{"type": name} for name in namespaces],
+            "maskedPaths": security.MASKED_PATHS,
+            "readonlyPaths": security.READONLY_PATHS,
+        },
+    }
+
+
+def mount(mount_: Mount, target: str) -> Mounted:
+    """One mount of the request, at its resolved target (absolute in the container)."""
+    access = "ro" if mount_.is_readonly else "rw"
+    if mount_.kind == "tmpfs":
+        options = ["nosuid", "nodev", access, f"mode={mount_.mode:o}"]
+        if mount_.size:
+            options.append(f"size={mount_.size}")
+        if mount_.uid or mount_.gid:
+            options += [f"uid={mount_.uid}", f"gid={mount_.gid}"]
+        return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
+    return bind(mount_.source, target, [access, "nosuid", "nodev"])
+
+
+def bind(source: str, target: str, options: Sequence[str]) -> Mounted:
+    """A bind mount with everything that is mounted below its source."""
+    return {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
+
+
+def _process(request: RunRequest) -> dict[str, object]:
+    return {
+        "terminal": request.has_terminal,
+        "user": {
+            "uid": request.uid,
+            "gid": request.gid,
+            "umask": 0o022,
+            "additionalGids": request.additional_gids,
+        },
+        "args": request.args,
+        "env": _environment(request),
+        "cwd": request.cwd,
+        "capabilities": security.capabilities(request.capabilities, request.uid),
+        "noNewPrivileges": request.has_no_new_privileges,
+    }
+
+
+def _environment(request: RunRequest) -> tuple[str, ...]:
+    if any(variable.startswith("PATH=") for variable in request.environment):
+        return request.environment
+    return (*request.environment, f"PATH={DEFAULT_PATH}")
+
+
+def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: bool) -> list[Mounted]:
+    terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+    if has_tty_group:
+        terminals.append("gid=5")
+    return [
+        _special("/proc", "proc", _PRIVATE),
+        _special("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _special("/dev/pts", "devpts", terminals),
+        _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", "size=65536k"]),  # noqa: S108  the container's own
+        _special("/dev/mqueue", "mqueue", _PRIVATE),
+        _sys(request, is_user_namespace),
+    ]
+
+
+def _sys(request: RunRequest, is_user_namespace: bool) -> Mounted:
+    if request.network == "none":
+        return _special("/sys", "sysfs", [*_PRIVATE, "ro"])
+    # A sysfs of its own needs a network namespace of its own.  As root without the mounts below it, because debugfs
+    # and its like ask for no capability; a user's namespace may only bind the whole, and is not root for those.
+    kind = "rbind" if is_user_namespace else "bind"
+    return {"destination": "/sys", "type": "bind", "source": "/sys", "options": [kind, *_PRIVATE, "ro"]}
+
+
+def _special(target: str, kind: str, options: list[str]) -> Mounted:
+    return {"destination": target, "type": kind, "source": kind, "options": options}

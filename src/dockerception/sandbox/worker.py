@@ -1,0 +1,114 @@
+"""One forked worker: one request, one reply, and the end.  Nothing that it mounts outlives it."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import signal
+import socket
+import traceback
+from typing import NoReturn
+
+import msgspec
+
+from ..errors import DiskFullError, DockerceptionError, StoreError
+from . import messages, wire
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker has: the conversation with the parent, the descriptors of the request, the store's root."""
+
+    conversation: socket.socket
+    descriptors: list[int]
+    root: str
+
+    @property
+    def trees(self) -> str:
+        """Where the trees of layers are."""
+        return f"{self.root}/trees"
+
+    @property
+    def mounts(self) -> str:
+        """A directory of the store that is always empty: what a worker mounts there, only that worker sees."""
+        return f"{self.root}/mnt"
+
+
+def serve(conversation: socket.socket, root: str) -> NoReturn:
+    """Receive the request, do it, send the reply, exit."""
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        gc.disable()  # a worker is short, and the collector would only copy the pages it shares with the helper
+        body, descriptors = wire.receive(conversation)
+        if body is not None:
+            session = Session(conversation=conversation, descriptors=descriptors, root=root)
+            reply, files = _answer(body, session)
+            wire.send(conversation, messages.encode(reply), files)
+            code = 0
+    except OSError:
+        pass  # nobody listens any more: what this worker did goes with its namespace
+    finally:
+        os._exit(code)
+
+
+def _answer(body: bytes, session: Session) -> tuple[messages.Reply, list[int]]:
+    try:
+        return _perform(messages.decode_call(body), session)
+    except DockerceptionError as error:
+        return _failed(type(error).__name__, error.message, details=error.details, hint=error.hint), []
+    except OSError as error:
+        mapped = _from_os_error(error)
+        return _failed(type(mapped).__name__, mapped.message, details=mapped.details, hint=mapped.hint), []
+    except Exception:  # noqa: BLE001  a bug of ours is told to the parent, whole, instead of dying in silence
+        return _failed(
+            "DockerceptionError", "The sandbox failed by a bug of its own.", details=traceback.format_exc()
+        ), []
+
+
+def _perform(call: messages.Call, session: Session) -> tuple[messages.Reply, list[int]]:
+    match call:
+        case messages.RunCall():
+            from . import run
+
+            return run.perform(call, session), []
+        case messages.UnpackCall():
+            from . import unpack
+
+            return unpack.perform(call, session), []
+        case messages.DiffCall():
+            from . import diff
+
+            return diff.perform(call), []
+        case messages.ReadCall():
+            from . import treefiles
+
+            return treefiles.read(call)
+        case messages.WriteTarCall():
+            from . import treefiles
+
+            return treefiles.write_tar(call, session), []
+        case messages.DeleteCall():
+            from . import treefiles
+
+            return treefiles.delete(call), []
+        case messages.OverlayCall():
+            from . import overlay
+
+            return overlay.check(call, session), []
+
+
+def _failed(error: str, message: str, *, details: str = "", hint: str = "") -> messages.Failed:
+    return messages.Failed(error, os.fsencode(message), _printable(details), hint)
+
+
+def _printable(text: str) -> str:
+    return text.encode(errors="replace").decode()
+
+
+def _from_os_error(error: OSError) -> DockerceptionError:
+    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
+    details = "".join(traceback.format_exception(error))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(f"The disk (or a quota) is full{where}.", hint="free some space, or: dockerception prune")
+    return StoreError(f"The sandbox could not do its work: {error.strerror}{where}.", details=details)
