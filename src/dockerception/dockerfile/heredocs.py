@@ -9,7 +9,7 @@ import msgspec
 from ..errors import DockerfileError
 from .words import raw_words, unquoted_words
 
-_MARK = re.compile(r"[0-9]*<<(-?)[\t\n\f\r ]*([^<]+)")
+_MARK = re.compile(r"[0-9]*<<(-?)[\t\n\f\r ]*([^<]*)")
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 

@@ -19,6 +19,7 @@ SPACES = (
 # What separates the arguments of an instruction: the ASCII ones only.
 _BLANKS = re.compile("[\\t\\v\\f\\r ]+")
 _WIDEST_LINE = 160
+_LONGEST_SLIP = 40
 
 
 def split_arguments(text: str, cuts: int = 0) -> list[str]:
@@ -55,7 +56,8 @@ def write_json(strings: Iterable[str]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint with the closest of the ``known`` words, or ``otherwise``."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    # Comparing takes quadratic time, and nothing long is a slip of a known word.
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _LONGEST_SLIP else []
     return f"did you mean {close[0]}?" if close else otherwise
 
 

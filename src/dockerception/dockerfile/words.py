@@ -7,6 +7,7 @@ double quotes keep all but ``$`` and the escape character before ``"``, ``$`` or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from ..errors import DockerfileError
@@ -15,7 +16,9 @@ from .text import SPACES
 
 # The special parameters of POSIX (2.5.2): one character each; here they are looked up like any other name.
 _SPECIAL = "@*#?-$!"
+_ORDINARY = re.compile(r"[^$'\"<\\`}/]+")
 _DEEPEST_NESTING = 50
+_LONGEST_SHOWN = 80
 _NO_VARIABLES: Mapping[str, str] = {}
 
 
@@ -80,6 +83,12 @@ def _cut(pieces: list[tuple[str, bool]]) -> list[str]:
     return [*words, word] if word else words
 
 
+def _shown(text: str) -> str:
+    """The first line of ``text`` for a message, cut where it gets long."""
+    line = text.partition("\n")[0]
+    return line if len(line) <= _LONGEST_SHOWN else line[:_LONGEST_SHOWN] + "…"
+
+
 class _Lexer:
     """One pass over one text.  A piece is text and whether white space in it separates words."""
 
@@ -122,13 +131,18 @@ class _Lexer:
                 self.position += 1
                 pieces.append(((char if keeps_escapes else "") + self._next(), False))
             else:
-                self.position += 1
-                pieces.append((char, True))
+                pieces.append((self._ordinary(), True))
         if stop:
             raise DockerfileError(
-                f"“${{” is not closed: “{stop}” is missing in “{self.text}”.", hint=f"add the “{stop}”"
+                f"“${{” is not closed: “{stop}” is missing in “{_shown(self.text)}”.", hint=f"add the “{stop}”"
             )
         return pieces
+
+    def _ordinary(self) -> str:
+        """One character, and those behind it that mean nothing anywhere."""
+        run = _ORDINARY.match(self.text, self.position + 1)
+        start, self.position = self.position, run.end() if run else self.position + 1
+        return self.text[start : self.position]
 
     def _less_than(self) -> str:
         if not self.text.startswith("<<", self.position):
@@ -146,7 +160,7 @@ class _Lexer:
             if not char:
                 kind = "single" if quote == "'" else "double"
                 raise DockerfileError(
-                    f"A {kind} quote is not closed in “{self.text}”.",
+                    f"A {kind} quote is not closed in “{_shown(self.text)}”.",
                     hint=f"add the closing {quote} or escape the quote",
                 )
             if quote == '"' and char == "$":
@@ -177,7 +191,8 @@ class _Lexer:
         self.position += 1
         if (following := self._peek()) in ("{", "}", ":"):
             raise DockerfileError(
-                f"“${{{following}” is a bad substitution in “{self.text}”.", hint="write ${name}, or \\$ for a plain $"
+                f"“${{{following}” is a bad substitution in “{_shown(self.text)}”.",
+                hint="write ${name}, or \\$ for a plain $",
             )
         self.depth += 1
         if self.depth > _DEEPEST_NESTING:
@@ -261,8 +276,8 @@ class _Lexer:
 
     def _unknown_form(self, name: str, operator: str) -> DockerfileError:
         if not operator.strip(":"):
-            return DockerfileError(f"“${{{name}” is not closed in “{self.text}”.", hint="add the “}”")
+            return DockerfileError(f"“${{{name}” is not closed in “{_shown(self.text)}”.", hint="add the “}”")
         return DockerfileError(
-            f"“${{{name}{operator}…}}” is not a form that variables have, in “{self.text}”.",
+            f"“${{{name}{operator.strip()}…}}” is not a form that variables have, in “{_shown(self.text)}”.",
             hint="after the name comes one of :- - :+ + :? ? # ## % %% / //",
         )

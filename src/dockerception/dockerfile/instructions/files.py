@@ -121,6 +121,10 @@ def _read_places(node: Node) -> _Places:
         raise DockerfileError(
             f"{node.keyword} needs a source and a destination.", hint=f"write {node.keyword} source destination"
         )
+    if array is None and read_mark(words[-1]):
+        raise DockerfileError(
+            f"{node.keyword} can't have a here-document as its destination.", hint=f"write {node.keyword} <<EOF /path"
+        )
     contents = {heredoc.name: heredoc for heredoc in node.heredocs}
     sources: list[str] = []
     files: list[Heredoc] = []
@@ -130,9 +134,10 @@ def _read_places(node: Node) -> _Places:
             files.append(msgspec.structs.replace(contents[mark.name], mark=word))
         else:
             sources.append(word)
-    if array is None and read_mark(words[-1]):
+    if len(files) < len(node.heredocs):
         raise DockerfileError(
-            f"{node.keyword} can't have a here-document as its destination.", hint=f"write {node.keyword} <<EOF /path"
+            f"{node.keyword} has a here-document that is none of its sources.",
+            hint="write <<EOF as one word, without a blank",
         )
     return _Places(tuple(sources), words[-1], tuple(files))
 

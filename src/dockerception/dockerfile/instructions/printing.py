@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..heredocs import Heredoc, read_mark
 from ..parser import is_continued
-from ..text import SPACES, split_arguments, write_json
+from ..text import split_arguments, write_json
 from .durations import write_duration
 from .mounts import write_mount
 from .values import (
@@ -69,9 +69,10 @@ def _line(keyword: str, flags: list[str], arguments: str, escape: str) -> str:
 
 
 def _quoted(flag: str) -> str:
-    if all(char in _PLAIN for char in flag):
+    name, _, value = flag.partition("=")
+    if all(char in _PLAIN for char in value):
         return flag
-    return '"' + flag.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{name}=" + '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _bodies(heredocs: Iterable[Heredoc]) -> str:
@@ -130,7 +131,7 @@ def _paths(words: Iterable[str]) -> str:
     """The words with blanks between them where that reads back as the same, else as JSON."""
     paths = list(words)
     plain = " ".join(paths)
-    is_plain = split_arguments(plain) == paths and not plain.startswith("[") and plain == plain.strip(SPACES)
+    is_plain = split_arguments(plain) == paths and "\n" not in plain and not plain.startswith("[")
     return plain if is_plain and not any(read_mark(path) for path in paths) else write_json(paths)
 
 

@@ -81,14 +81,21 @@ def _read(document: Document, node: Node, following: Iterator[Node], depth: int)
     try:
         instruction = _reader(node)(node, escape)
         if isinstance(instruction, Onbuild):
-            # A trigger that no child could ever run is an error of this file, not of the child's.
-            trigger = parse(instruction.trigger, escape=escape).nodes[0]
-            _reader(trigger)(trigger, escape)
+            _check_onbuild(document, instruction)
         if isinstance(instruction, In):
             return _read_block(document, instruction, following, depth)
     except DockerfileError as error:
         raise located(document, node.start, node.end, error) from error
     return instruction
+
+
+def _check_onbuild(document: Document, onbuild: Onbuild) -> None:
+    """A trigger that no child could ever run is an error of this file, not of the child's."""
+    escape = document.directives.escape
+    nodes = parse(onbuild.trigger, name=document.name, escape=escape).nodes
+    if len(nodes) != 1:
+        raise DockerfileError("ONBUILD has no instruction.", hint="write ONBUILD COPY . /src")
+    _reader(nodes[0])(nodes[0], escape)
 
 
 def _read_block(document: Document, opening: In, following: Iterator[Node], depth: int) -> In:

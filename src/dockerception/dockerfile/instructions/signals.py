@@ -20,6 +20,6 @@ def check_signal(signal: str) -> None:
         return
     name = signal.upper().removeprefix("SIG")
     if not _NAME.fullmatch(name):
-        known = [f"SIG{one}" for one in _NAMES.split("|")]
+        known = [] if name.isdecimal() else [f"SIG{one}" for one in _NAMES.split("|")]
         hint = did_you_mean(f"SIG{name}", known, "write a name such as SIGTERM, or a number")
         raise DockerfileError(f"“{signal}” is not a signal.", hint=hint)
