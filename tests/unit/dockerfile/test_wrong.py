@@ -131,6 +131,7 @@ WRONG = [
     (F + "IN /x {\nRUN a\n}\n", 3, "one FROM, and it stands first", "FROM"),
     (F + "IN /x {\nFROM a\nFROM b\n}\n", 4, "one FROM, and it stands first", "FROM"),
     (F + "}\n", 2, "closes no block", "IN directory {"),
+    (F + "IN /x {\nFROM a\n} RUN b\n", 4, "something behind it", "line of its own"),
     (F + "PUBLISH\n", 2, "PUBLISH needs an argument", "PUBLISH directory"),
     (F + "PUBLISH a b\n", 2, "PUBLISH takes one directory", "PUBLISH directory"),
 ]

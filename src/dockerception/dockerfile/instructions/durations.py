@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from fractions import Fraction
 
 from ...errors import DockerfileError
 
@@ -33,7 +32,9 @@ def read_duration(name: str, text: str) -> int:
             raise DockerfileError(
                 f"HEALTHCHECK --{name} is “{text}”.", hint="write a duration such as 30s, 500ms or 1m30s"
             )
-        nanoseconds += int(Fraction(match[1] if match[1][0] != "." else "0" + match[1]) * _UNITS[match[2]])
+        whole, _, fraction = match[1].partition(".")
+        unit = _UNITS[match[2]]
+        nanoseconds += int(whole or "0") * unit + int(fraction or "0") * unit // int("1" + "0" * len(fraction))
         position = match.end()
     if nanoseconds and not _SHORTEST <= nanoseconds <= _LONGEST:
         raise DockerfileError(f"HEALTHCHECK --{name} is {text}.", hint="it can't be less than 1ms")

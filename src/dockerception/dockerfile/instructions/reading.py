@@ -48,7 +48,7 @@ def read_instructions(document: Document) -> tuple[Instruction, ...]:
     nodes = iter(document.nodes)
     instructions: list[Instruction] = []
     for node in nodes:
-        if node.keyword == _END_OF_BLOCK:
+        if _is_end_of_block(document, node):
             error = DockerfileError(
                 "This “}” closes no block.", hint="remove it, or open the block with IN directory {"
             )
@@ -104,7 +104,7 @@ def _read_block(document: Document, opening: In, following: Iterator[Node], dept
         raise DockerfileError(f"Blocks of IN are nested more than {_DEEPEST_BLOCK} deep.", hint="use stages instead")
     instructions: list[Instruction] = []
     for node in following:
-        if node.keyword == _END_OF_BLOCK:
+        if _is_end_of_block(document, node):
             if not instructions:
                 raise DockerfileError("The block of IN is empty.", hint="begin it with FROM image")
             location = Lines(opening.location.start, node.end)
@@ -117,6 +117,15 @@ def _read_block(document: Document, opening: In, following: Iterator[Node], dept
             raise located(document, node.start, node.end, error)
         instructions.append(instruction)
     raise DockerfileError("The block of IN is not closed.", hint="end it with a line that holds only }")
+
+
+def _is_end_of_block(document: Document, node: Node) -> bool:
+    if node.keyword != _END_OF_BLOCK:
+        return False
+    if node.rest or node.flags:
+        error = DockerfileError("A “}” has something behind it.", hint="put it on a line of its own")
+        raise located(document, node.start, node.end, error)
+    return True
 
 
 def _reader(node: Node) -> Callable[[Node, str], Instruction]:
