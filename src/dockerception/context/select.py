@@ -83,7 +83,11 @@ def glob(context: Context, pattern: str) -> list[str]:
         found = resolve(context, "/".join(parts), follows_last=False)
         return [found] if context.find(found) is not None else []
     base = resolve(context, "/".join(parts[:literal]))
-    return list(_matches(context, base, parts[literal:]))
+    matches = [entry for entry in [context.find(base)] if entry is not None]
+    for part in parts[literal:]:
+        directories = [entry.path for entry in matches if entry.kind == DIRECTORY]
+        matches = [entry for directory in directories for entry in _matching(context, directory, part)]
+    return [entry.path for entry in matches]
 
 
 def content_digest(context: Context, path: str, *, owners: bool, exclude: IgnoreRules | None = None) -> bytes:
@@ -142,20 +146,16 @@ def _is_inside(path: str, top: str) -> bool:
     return top == "" or path.startswith(top + "/")
 
 
-def _matches(context: Context, directory: str, parts: list[str]) -> Iterator[str]:
-    first, *rest = parts
-    has_wildcards = patterns.has_wildcards(first)
-    if not has_wildcards and "\\" not in first:
-        entry = context.find(join(directory, first))
-        candidates = iter((entry,)) if entry is not None else iter(())
+def _matching(context: Context, directory: str, pattern: str) -> Iterator[Entry]:
+    """The entries directly inside a directory whose names match one component of a pattern, in canonical order."""
+    if patterns.has_wildcards(pattern) or "\\" in pattern:
+        for entry in context.children(directory):
+            if patterns.match(pattern, name(entry.path)):
+                yield entry
     else:
-        candidates = context.children(directory)
-    for entry in candidates:
-        if patterns.match(first, name(entry.path)):
-            if not rest:
-                yield entry.path
-            elif entry.kind == DIRECTORY:
-                yield from _matches(context, entry.path, rest)
+        only = context.find(join(directory, pattern))
+        if only is not None:
+            yield only
 
 
 def _steps(path: str) -> list[str]:

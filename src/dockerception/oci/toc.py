@@ -156,18 +156,24 @@ class Toc:
 
     def children(self, path: str = "") -> Iterator[Entry]:
         """The entries directly inside ``path``, in canonical order."""
+        return (entry for _, entry in self.members(path) if entry is not None)
+
+    def members(self, path: str = "") -> Iterator[tuple[str, Entry | None]]:
+        """The paths directly inside ``path`` and their entries, None for a directory that only paths below it imply."""
         index, end = self._range(path)
         skip = len(sort_key(path)) + 1 if path else 0
         while index < end:
-            key = self._keys[index]
+            key, entry = self._keys[index], None
             separator = key.find(b"\0", skip)
-            if separator < 0:
-                if key:
-                    yield _unpack(key, self._rows[index])
-                index += 1
+            if separator >= 0:
+                key = key[:separator]
             else:
-                # A path whose own entry is missing has descendants only: jump over the whole subtree.
-                index = bisect_left(self._keys, key[:separator] + b"\1", index)
+                entry = _unpack(key, self._rows[index])
+                index += 1
+            if key:
+                yield _path(key), entry
+            if index < end and self._keys[index].startswith(key + b"\0"):
+                index = bisect_left(self._keys, key + b"\1", index)
 
     def paths(self) -> Iterator[str]:
         """All paths in canonical order."""

@@ -1,0 +1,133 @@
+"""Users and groups by name, as an image's ``/etc/passwd`` and ``/etc/group`` have them: for USER and ``--chown``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from ..errors import ContextError
+from ..oci.entry import FILE, HARDLINK
+from .base import Context
+from .select import resolve
+
+_PASSWD: Final = "etc/passwd"
+_GROUP: Final = "etc/group"
+_MAX_ID: Final = (1 << 31) - 1
+_MAX_FILE: Final = 16 << 20
+
+
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a process runs as: ids, additional groups (in the file's order), and the home directory for ``HOME``."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+class _Account(msgspec.Struct, frozen=True):
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+class _Group(msgspec.Struct, frozen=True):
+    name: str
+    gid: int
+    members: tuple[str, ...]
+
+
+def process_user(context: Context, spec: str) -> User:
+    """Who ``USER spec`` is: ``name``, ``uid``, ``name:group``, ``uid:gid`` or a mixture; nothing is root.
+
+    A name (or a uid that the file lists) brings its group, its home and, if no group is given, the additional groups
+    it is a member of.  A uid that is not listed has group 0.  Only names need the files.  Raises ``ContextError`` for an
+    unknown name or an id out of range.
+    """
+    user_text, _, group_text = spec.partition(":")
+    user_text = user_text or "0"
+    number = _number(user_text, spec)
+    account = next((found for found in _accounts(context) if user_text == found.name or number == found.uid), None)
+    if account is None and number is None:
+        number = _without_file(user_text, _PASSWD, context)
+    uid = account.uid if account is not None else number or 0
+    home = account.home if account is not None and account.home else "/"
+    if group_text:
+        return User(uid=uid, gid=_group_id(context, group_text, spec), home=home)
+    if account is None:
+        return User(uid=uid, gid=0, home=home)
+    groups = tuple(group.gid for group in _groups(context) if account.name in group.members)
+    return User(uid=uid, gid=account.gid, groups=groups, home=home)
+
+
+def owner(context: Context, spec: str) -> tuple[int, int]:
+    """The uid and gid that ``--chown=spec`` gives: as BuildKit, a lone uid is the gid too, a lone name has its group.
+
+    Only names need the files.  Raises ``ContextError`` for an unknown name or an id out of range.
+    """
+    user_text, _, group_text = spec.partition(":")
+    number = _number(user_text, spec) if user_text else 0
+    if number is not None:
+        uid = gid = number
+    elif (account := next((found for found in _accounts(context) if found.name == user_text), None)) is not None:
+        uid, gid = account.uid, account.gid
+    else:
+        uid = gid = _without_file(user_text, _PASSWD, context)
+    return uid, _group_id(context, group_text, spec) if group_text else gid
+
+
+def _group_id(context: Context, text: str, spec: str) -> int:
+    number = _number(text, spec)
+    if number is not None:
+        return number
+    found = next((group for group in _groups(context) if group.name == text), None)
+    return _without_file(text, _GROUP, context) if found is None else found.gid
+
+
+def _without_file(text: str, path: str, context: Context) -> int:
+    """The id of a name that is not in its file: root is 0 wherever it is not said otherwise."""
+    if text == "root":
+        return 0
+    what = "user" if path == _PASSWD else "group"
+    has_file = context.find(resolve(context, path)) is not None
+    where = f"is not in /{path} of {context.origin}" if has_file else f"is unknown: {context.origin} has no /{path}"
+    raise ContextError(
+        f"The {what} “{text}” {where}.", hint=f"create it in an earlier step, copy /{path} in, or give a number"
+    )
+
+
+def _number(text: str, spec: str) -> int | None:
+    if not (text.isascii() and text.isdigit()):
+        return None
+    if len(text) > 10 or int(text) > _MAX_ID:
+        raise ContextError(f"The id {text} in “{spec}” is too large; ids go from 0 to {_MAX_ID}.")
+    return int(text)
+
+
+def _accounts(context: Context) -> Iterator[_Account]:
+    for fields in _lines(context, _PASSWD):
+        if len(fields) >= 4 and fields[2].isdigit() and fields[3].isdigit():
+            yield _Account(fields[0], int(fields[2]), int(fields[3]), fields[5] if len(fields) > 5 else "")
+
+
+def _groups(context: Context) -> Iterator[_Group]:
+    for fields in _lines(context, _GROUP):
+        if len(fields) >= 3 and fields[2].isdigit():
+            members = fields[3].split(",") if len(fields) > 3 else []
+            yield _Group(fields[0], int(fields[2]), tuple(member.strip() for member in members))
+
+
+def _lines(context: Context, path: str) -> Iterator[list[str]]:
+    """The fields of each line; lines that are no entries (comments, NIS marks) have too few or no numbers in them."""
+    entry = context.find(resolve(context, path))
+    if entry is None or entry.kind not in (FILE, HARDLINK):
+        return
+    if entry.size > _MAX_FILE:
+        raise ContextError(f"/{path} of {context.origin} is larger than {_MAX_FILE} bytes.")
+    data = b"".join(bytes(chunk) for chunk in context.read(entry))
+    for line in data.split(b"\n"):
+        yield os.fsdecode(line.strip()).split(":")
