@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 import msgspec
 
@@ -56,6 +55,8 @@ def write_json(strings: Iterable[str]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint with the closest of the ``known`` words, or ``otherwise``."""
+    from difflib import get_close_matches
+
     # Comparing takes quadratic time, and nothing long is a slip of a known word.
     close = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _LONGEST_SLIP else []
     return f"did you mean {close[0]}?" if close else otherwise
