@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,11 +10,11 @@ import pytest
 
 from peers import cases
 from peers.compare import compare
+from peers.program import assemble, succeed
 from support.bases import Base
 from support.docker import Docker, DockerFailed
 
 Bases = Callable[[str], Base]
-_PROGRAM = Path(sys.executable).with_name("dockerception")
 
 
 @pytest.fixture(scope="session")
@@ -71,29 +68,3 @@ def by_dockerception(case: cases.Case, bases: Sequence[Base], store: Path, targe
     context = case.context_tar(case.context.parent / "context.tar") if case.expect.stream else case.context
     succeed(assemble(context, f"case-{case.name}", bases, store, output=target, arguments=case.arguments))
     return target
-
-
-def assemble(
-    context: Path,
-    tag: str,
-    bases: Sequence[Base],
-    store: Path,
-    *,
-    output: Path | None = None,
-    arguments: Sequence[str] = (),
-) -> subprocess.CompletedProcess[bytes]:
-    """Run ``dockerception assemble``; ``context`` is a directory, or a tar that is given on stdin."""
-    command = [os.fspath(_PROGRAM), "assemble", "--tag", tag, "--progress", "plain", *arguments]
-    for base in bases:
-        command += ["--build-context", f"{base.name}=docker-archive:{base.archive}"]
-    if output:
-        command += ["--output", f"type=docker,dest={output}"]
-    command.append("-" if context.is_file() else os.fspath(context))
-    stdin = context.read_bytes() if context.is_file() else b""
-    environment = {**os.environ, "DOCKERCEPTION_HOME": os.fspath(store)}
-    return subprocess.run(command, input=stdin, capture_output=True, env=environment, check=False)
-
-
-def succeed(done: subprocess.CompletedProcess[bytes]) -> None:
-    """Fail the test with the program's own words unless it succeeded."""
-    assert done.returncode == 0, f"exit {done.returncode}\n{done.stderr.decode(errors='replace')[-4000:]}"
