@@ -1,0 +1,162 @@
+"""The OCI image layout (image-spec image-layout.md) as it is written: documents, their names, and the tar of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from ..errors import ImageError
+from ..oci import config as oci_config
+from ..oci import manifest, media_types, tarwriter
+from ..oci.entry import DIRECTORY, FILE, Entry
+from ..oci.manifest import Descriptor, DescriptorPlatform, Index, Manifest
+from ..reference import Digest, Reference
+from .base import Outgoing, OutgoingLayer
+
+LAYOUT: Final = "oci-layout"
+LAYOUT_BYTES: Final = b'{"imageLayoutVersion":"1.0.0"}'
+INDEX: Final = "index.json"
+REF_NAME: Final = "org.opencontainers.image.ref.name"
+CONTAINERD_NAME: Final = "io.containerd.image.name"
+
+_OCI_TYPES: Final = {
+    media_types.DOCKER_LAYER: media_types.OCI_LAYER,
+    media_types.DOCKER_LAYER_GZIP: media_types.OCI_LAYER_GZIP,
+}
+
+
+class LayoutDocuments(msgspec.Struct, frozen=True, kw_only=True):
+    """What a layout holds besides layers: ``blobs`` by digest, and ``entries`` of its index, one a name."""
+
+    blobs: dict[str, bytes]
+    entries: tuple[Descriptor, ...]
+
+    @classmethod
+    def of(cls, images: Sequence[Outgoing]) -> LayoutDocuments:
+        """The documents for these images; images that share a name are put into an index of their own."""
+        blobs: dict[str, bytes] = {}
+        named: dict[Reference, list[Descriptor]] = {}
+        entries: list[Descriptor] = []
+        for image in images:
+            descriptor = _add_manifest(image, blobs)
+            for reference in image.names:
+                named.setdefault(reference, []).append(descriptor)
+            if not image.names:
+                entries.append(descriptor)
+        for reference, descriptors in named.items():
+            found = descriptors[0] if len(descriptors) == 1 else _add_index(descriptors, blobs)
+            entries.append(msgspec.structs.replace(found, annotations=_annotations(reference)))
+        return cls(blobs=blobs, entries=tuple(entries))
+
+    @property
+    def index_bytes(self) -> bytes:
+        """The layout's ``index.json``."""
+        return index_document(self.entries)
+
+
+def index_document(entries: Sequence[Descriptor]) -> bytes:
+    """The bytes of an ``index.json``."""
+    return manifest.encode(Index(schema_version=2, media_type=media_types.OCI_INDEX, manifests=tuple(entries)))
+
+
+def blob_name(digest: str) -> str:
+    """Where the layout has the blob of this digest."""
+    parsed = Digest.parse(digest)
+    return f"blobs/{parsed.algorithm}/{parsed.hex}"
+
+
+def distinct_layers(images: Iterable[Outgoing]) -> Iterator[OutgoingLayer]:
+    """The layers of all images, each blob once."""
+    seen: set[str] = set()
+    for image in images:
+        for layer in image.layers:
+            if layer.blob.digest not in seen:
+                seen.add(layer.blob.digest)
+                yield layer
+
+
+def sized(layer: OutgoingLayer) -> Iterator[bytes]:
+    """A layer's bytes; raises ``ImageError`` unless there are as many as its descriptor says."""
+    count = 0
+    for chunk in layer.read():
+        count += len(chunk)
+        if count > layer.blob.size:
+            break
+        yield chunk
+    if count != layer.blob.size:
+        raise ImageError(f"The layer {layer.blob.digest} has another size than the {layer.blob.size} bytes it should.")
+
+
+def write_layout(
+    images: Sequence[Outgoing],
+    documents: LayoutDocuments,
+    sink: Callable[[bytes], None],
+    *,
+    extra: Mapping[str, bytes],
+) -> None:
+    """Write the tar of a layout, with ``extra`` files at its top.
+
+    The documents come first, so that whoever looks for a name or a size need not read the layers.
+    """
+    mtime = max((oci_config.parse_time(oci_config.decode(image.config_bytes).created) for image in images), default=0)
+    algorithms = {Digest.parse(digest).algorithm for digest in documents.blobs}
+    algorithms |= {Digest.parse(layer.blob.digest).algorithm for layer in distinct_layers(images)}
+    for name, data in sorted({LAYOUT: LAYOUT_BYTES, INDEX: documents.index_bytes, **extra}.items()):
+        _write_file(sink, name, len(data), (data,), mtime)
+    for folder in ("blobs", *(f"blobs/{algorithm}" for algorithm in sorted(algorithms))):
+        sink(tarwriter.header(Entry(path=folder, kind=DIRECTORY, mode=0o755, mtime=mtime)))
+    for digest, data in documents.blobs.items():
+        _write_file(sink, blob_name(digest), len(data), (data,), mtime)
+    for layer in distinct_layers(images):
+        _write_file(sink, blob_name(layer.blob.digest), layer.blob.size, sized(layer), mtime)
+    sink(tarwriter.END_OF_ARCHIVE)
+
+
+def _write_file(sink: Callable[[bytes], None], name: str, size: int, chunks: Iterable[bytes], mtime: int) -> None:
+    sink(tarwriter.header(Entry(path=name, kind=FILE, mode=0o644, size=size, mtime=mtime)))
+    for chunk in chunks:
+        sink(chunk)
+    if size % tarwriter.BLOCK_SIZE:
+        sink(bytes(-size % tarwriter.BLOCK_SIZE))
+
+
+def _add_manifest(image: Outgoing, blobs: dict[str, bytes]) -> Descriptor:
+    config = manifest.describe(image.config_bytes, media_types.OCI_CONFIG)
+    layers = tuple(
+        Descriptor(
+            media_type=_OCI_TYPES.get(layer.blob.media_type, layer.blob.media_type),
+            digest=layer.blob.digest,
+            size=layer.blob.size,
+        )
+        for layer in image.layers
+    )
+    data = manifest.encode(
+        Manifest(
+            schema_version=2,
+            media_type=media_types.OCI_MANIFEST,
+            config=config,
+            layers=layers,
+            annotations=image.annotations or None,
+        )
+    )
+    descriptor = manifest.describe(data, media_types.OCI_MANIFEST)
+    blobs[descriptor.digest] = data
+    blobs[config.digest] = image.config_bytes
+    platform = image.platform
+    return msgspec.structs.replace(
+        descriptor, platform=DescriptorPlatform(platform.architecture, platform.os, platform.variant)
+    )
+
+
+def _add_index(descriptors: Sequence[Descriptor], blobs: dict[str, bytes]) -> Descriptor:
+    data = index_document(descriptors)
+    descriptor = manifest.describe(data, media_types.OCI_INDEX)
+    blobs[descriptor.digest] = data
+    return descriptor
+
+
+def _annotations(reference: Reference) -> dict[str, str]:
+    tag = {REF_NAME: reference.tag} if reference.tag else {}
+    return {CONTAINERD_NAME: str(reference), **tag}
