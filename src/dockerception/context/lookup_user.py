@@ -13,8 +13,8 @@ from ..oci.entry import FILE, HARDLINK
 from .base import Context
 from .select import resolve
 
-_PASSWD: Final = "etc/passwd"
-_GROUP: Final = "etc/group"
+_USER_FILE: Final = "etc/passwd"
+_GROUP_FILE: Final = "etc/group"
 _MAX_ID: Final = (1 << 31) - 1
 _MAX_FILE: Final = 16 << 20
 
@@ -45,15 +45,15 @@ def process_user(context: Context, spec: str) -> User:
     """Who ``USER spec`` is: ``name``, ``uid``, ``name:group``, ``uid:gid`` or a mixture; nothing is root.
 
     A name (or a uid that the file lists) brings its group, its home and, if no group is given, the additional groups
-    it is a member of.  A uid that is not listed has group 0.  Only names need the files.  Raises ``ContextError`` for an
-    unknown name or an id out of range.
+    it is a member of.  A uid that is not listed has group 0.  Only names need the files.  Raises ``ContextError`` for
+    an unknown name or an id out of range.
     """
     user_text, _, group_text = spec.partition(":")
     user_text = user_text or "0"
     number = _number(user_text, spec)
     account = next((found for found in _accounts(context) if user_text == found.name or number == found.uid), None)
     if account is None and number is None:
-        number = _without_file(user_text, _PASSWD, context)
+        number = _without_file(user_text, _USER_FILE, context)
     uid = account.uid if account is not None else number or 0
     home = account.home if account is not None and account.home else "/"
     if group_text:
@@ -76,7 +76,7 @@ def owner(context: Context, spec: str) -> tuple[int, int]:
     elif (account := next((found for found in _accounts(context) if found.name == user_text), None)) is not None:
         uid, gid = account.uid, account.gid
     else:
-        uid = gid = _without_file(user_text, _PASSWD, context)
+        uid = gid = _without_file(user_text, _USER_FILE, context)
     return uid, _group_id(context, group_text, spec) if group_text else gid
 
 
@@ -85,14 +85,14 @@ def _group_id(context: Context, text: str, spec: str) -> int:
     if number is not None:
         return number
     found = next((group for group in _groups(context) if group.name == text), None)
-    return _without_file(text, _GROUP, context) if found is None else found.gid
+    return _without_file(text, _GROUP_FILE, context) if found is None else found.gid
 
 
 def _without_file(text: str, path: str, context: Context) -> int:
     """The id of a name that is not in its file: root is 0 wherever it is not said otherwise."""
     if text == "root":
         return 0
-    what = "user" if path == _PASSWD else "group"
+    what = "user" if path == _USER_FILE else "group"
     has_file = context.find(resolve(context, path)) is not None
     where = f"is not in /{path} of {context.origin}" if has_file else f"is unknown: {context.origin} has no /{path}"
     raise ContextError(
@@ -103,20 +103,24 @@ def _without_file(text: str, path: str, context: Context) -> int:
 def _number(text: str, spec: str) -> int | None:
     if not (text.isascii() and text.isdigit()):
         return None
-    if len(text) > 10 or int(text) > _MAX_ID:
+    if not _is_id(text):
         raise ContextError(f"The id {text} in “{spec}” is too large; ids go from 0 to {_MAX_ID}.")
     return int(text)
 
 
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= _MAX_ID
+
+
 def _accounts(context: Context) -> Iterator[_Account]:
-    for fields in _lines(context, _PASSWD):
-        if len(fields) >= 4 and fields[2].isdigit() and fields[3].isdigit():
+    for fields in _lines(context, _USER_FILE):
+        if len(fields) >= 4 and _is_id(fields[2]) and _is_id(fields[3]):
             yield _Account(fields[0], int(fields[2]), int(fields[3]), fields[5] if len(fields) > 5 else "")
 
 
 def _groups(context: Context) -> Iterator[_Group]:
-    for fields in _lines(context, _GROUP):
-        if len(fields) >= 3 and fields[2].isdigit():
+    for fields in _lines(context, _GROUP_FILE):
+        if len(fields) >= 3 and _is_id(fields[2]):
             members = fields[3].split(",") if len(fields) > 3 else []
             yield _Group(fields[0], int(fields[2]), tuple(member.strip() for member in members))
 

@@ -81,7 +81,7 @@ def _device(block: bytes) -> tuple[int, int]:
 
 def _number(field: bytes, what: str) -> int:
     plain = field[:-1]
-    if plain.isdigit():
+    if plain.isdigit() and field[-1] in b"\0 ":
         try:
             return int(plain, 8)
         except ValueError:

@@ -27,25 +27,30 @@ _MAX_NAME: Final = 100
 _MAX_PREFIX: Final = 155
 _USTAR_TAIL: Final = b"ustar\x0000" + bytes(64)
 
-Contents = Callable[[Entry], Iterable[bytes]]
+Contents = Callable[[Entry], Iterable[bytes | memoryview]]
 
 
-def write(entries: Iterable[Entry], contents: Contents) -> Iterator[bytes]:
+def write(entries: Iterable[Entry], contents: Contents) -> Iterator[bytes | memoryview]:
     """The tar stream of these entries, as chunks.
 
     ``contents(entry)`` yields a regular file's bytes, exactly ``entry.size`` of them (checked by whoever reads the
     file: see ``engines.embedded.faces``).  An entry for the root (path ``""``) is written as ``./``.
     """
     for entry in entries:
-        yield header(entry)
-        if entry.kind == FILE and entry.size:
-            yield from contents(entry)
-            padding = -entry.size % BLOCK_SIZE
-            if padding:
-                yield bytes(padding)
-        if entry.is_opaque:
-            yield header(Entry(path=join(entry.path, OPAQUE_NAME), kind=FILE, mode=0, mtime=entry.mtime))
+        yield from write_entry(entry, contents)
     yield END_OF_ARCHIVE
+
+
+def write_entry(entry: Entry, contents: Contents) -> Iterator[bytes | memoryview]:
+    """One entry's part of the stream; the first chunk is its header, so contents begin where that ends."""
+    yield header(entry)
+    if entry.kind == FILE and entry.size:
+        yield from contents(entry)
+        padding = -entry.size % BLOCK_SIZE
+        if padding:
+            yield bytes(padding)
+    if entry.is_opaque:
+        yield header(Entry(path=join(entry.path, OPAQUE_NAME), kind=FILE, mode=0, mtime=entry.mtime))
 
 
 def header(entry: Entry) -> bytes:
