@@ -54,7 +54,6 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     dockerfile: Dockerfile
     context: Context
     target: str = ""
-    labels: Mapping[str, str] = {}
     will_emit: bool = False
     settings: Settings
 
@@ -84,23 +83,24 @@ class Built(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EmitRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run a builder: ``command`` replaces CMD, not ENTRYPOINT, when it is not empty."""
+    """How to run a builder: ``command`` replaces CMD, not ENTRYPOINT, when it is not empty.
+
+    ``timeout`` is the longest silence, on stdout and stderr, in seconds.
+    """
 
     command: tuple[str, ...] = ()
     network: Network = "default"
+    timeout: float
 
 
 class Emission(Protocol):
     """A builder at work: ``read`` its stdout to the end, then ``finish``; ``close`` it whatever happened."""
 
     def read(self, size: int) -> bytes:
-        """At most ``size`` bytes of stdout, none at the end."""
+        """At most ``size`` bytes of stdout, none at the end.  Raises ``EmitTimeoutError`` after too long a silence."""
 
     def finish(self) -> None:
-        """Wait for the builder's end.  Raises ``BuilderError`` unless it exited with 0."""
-
-    def idle_seconds(self) -> float:
-        """For how long neither stdout nor stderr has brought anything."""
+        """Wait for the end.  Raises ``BuilderError`` unless it was exit code 0; ``EmitTimeoutError`` as ``read``."""
 
     def close(self) -> None:
         """Leave no process and no container behind.  May be called at any time, from any thread, repeatedly."""
@@ -121,11 +121,14 @@ class Engine(Protocol):
     def build(self, level: Level) -> Built:
         """Build one level; idempotent where its key is known."""
 
-    def emit(self, built: Built, request: EmitRequest) -> Emission:
-        """Start the built image as a builder."""
+    def emit(self, built: Built, request: EmitRequest, step: int) -> Emission:
+        """Start the built image as a builder.  What it writes to stderr is reported as the log of ``step``."""
 
-    def publish(self, built: Built, names: tuple[Reference, ...]) -> Result:
-        """Make the image whole and give it these names, all or none."""
+    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+        """Make the image whole, with these labels, and give it these names, all or none."""
+
+    def size(self, built: Built) -> int:
+        """The size of a built level in bytes, uncompressed, as far as it is known without work."""
 
     def export(self, result: Result, output: Output) -> None:
         """Write a published image to where an output says."""

@@ -29,7 +29,7 @@ CREATE TABLE refs (source TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (sour
 CREATE INDEX refs_by_target ON refs (target);
 CREATE TABLE layers (
   layer TEXT PRIMARY KEY, diff_id TEXT, toc TEXT, has_tree INTEGER NOT NULL, has_blob INTEGER NOT NULL,
-  original TEXT, original_type TEXT, original_size INTEGER
+  original TEXT, original_type TEXT, original_size INTEGER, size INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX layers_by_diff_id ON layers (diff_id);
 CREATE TABLE images (config TEXT PRIMARY KEY, platform TEXT NOT NULL, layers TEXT NOT NULL) WITHOUT ROWID;

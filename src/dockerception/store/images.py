@@ -99,7 +99,7 @@ class Images:
             return None
         return StoredImage(
             image=image, config_bytes=self._blobs.read(image), layers=layers, platform=row[1], created=row[2]
-        )  # fmt: skip
+        )
 
     def find_name(self, reference: Reference, platform: Platform | None = None) -> StoredImage | None:
         """The image of this name for a platform (the host's by default, else the only one there is)."""

@@ -21,8 +21,9 @@ from .blobs import Blobs
 from .database import Database, put_thing
 from .durable import disk_errors
 from .lease import Lease
+from .usage import disk_usage
 
-_COLUMNS: Final = "layer, diff_id, toc, has_tree, has_blob, original, original_type, original_size"
+_COLUMNS: Final = "layer, diff_id, toc, has_tree, has_blob, original, original_type, original_size, size"
 
 
 class Layer(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +31,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
 
     ``diff_id`` is the digest of its uncompressed tar, empty until known; ``has_blob`` says that this tar is a blob of
     the store.  ``toc`` is the digest of its encoded list of entries, empty until made.  ``original`` describes the
-    exact blob that it came as, kept because it can't be made again.
+    exact blob that it came as, kept because it can't be made again.  ``size`` is that of its files in bytes; for a tree
+    that has no toc yet, the room it takes on the disk.
     """
 
     layer: str
@@ -39,6 +41,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     has_tree: bool = False
     has_blob: bool = False
     original: Descriptor | None = None
+    size: int = 0
 
 
 class Layers:
@@ -97,13 +100,13 @@ class Layers:
             return existing
         toc_digest = str(self._blobs.put(toc.encode()))
         layer = Layer(
-            layer=_new_id(), diff_id=diff_id, toc=toc_digest, has_blob=has_blob, original=original
-        )  # fmt: skip
+            layer=_new_id(), diff_id=diff_id, toc=toc_digest, has_blob=has_blob, original=original, size=toc.size
+        )
         return self._write(layer)
 
     def add_tree(self, finished: str, *, diff_id: str = "") -> Layer:
         """Take a finished directory (on the store's disk) over as the tree of a new layer."""
-        layer = Layer(layer=_new_id(), diff_id=diff_id, has_tree=True)
+        layer = Layer(layer=_new_id(), diff_id=diff_id, has_tree=True, size=disk_usage(finished))
         with disk_errors("keeping a layer's tree"):
             os.rename(finished, self.tree_path(layer.layer))
         return self._write(layer)
@@ -119,7 +122,7 @@ class Layers:
     def set_toc(self, layer: Layer, toc: Toc) -> Layer:
         """Give a layer its toc face."""
         digest = str(self._blobs.put(toc.encode()))
-        return self._write(msgspec.structs.replace(self.get(layer.layer), toc=digest))
+        return self._write(msgspec.structs.replace(self.get(layer.layer), toc=digest, size=toc.size))
 
     def set_blob(self, layer: Layer, diff_id: str, toc: Toc) -> Layer:
         """Give a layer its blob face: a blob ``diff_id`` of the store, whose offsets the toc has."""
@@ -136,7 +139,7 @@ class Layers:
         keeps += [f"blob:{layer.diff_id}"] if layer.has_blob else []
         keeps += [f"blob:{layer.original.digest}"] if layer.original else []
         with self._database.writing() as connection:
-            connection.execute(f"INSERT OR REPLACE INTO layers ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?)", _to_row(layer))
+            connection.execute(f"INSERT OR REPLACE INTO layers ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)", _to_row(layer))
             put_thing(connection, f"layer:{layer.layer}", keeps=keeps)
             self._lease.hold(connection, f"layer:{layer.layer}")
         return layer
@@ -154,7 +157,7 @@ def _new_id() -> str:
 
 
 def _from_row(row: sqlite3.Row | tuple[Any, ...]) -> Layer:
-    layer, diff_id, toc, has_tree, has_blob, original, original_type, original_size = row
+    layer, diff_id, toc, has_tree, has_blob, original, original_type, original_size, size = row
     return Layer(
         layer=layer,
         diff_id=diff_id or "",
@@ -162,6 +165,7 @@ def _from_row(row: sqlite3.Row | tuple[Any, ...]) -> Layer:
         has_tree=bool(has_tree),
         has_blob=bool(has_blob),
         original=Descriptor(media_type=original_type, digest=original, size=original_size) if original else None,
+        size=size,
     )
 
 
@@ -176,4 +180,5 @@ def _to_row(layer: Layer) -> tuple[object, ...]:
         original.digest if original else None,
         original.media_type if original else None,
         original.size if original else None,
+        layer.size,
     )

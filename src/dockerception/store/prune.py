@@ -16,6 +16,7 @@ import msgspec
 
 from .database import Database, forget
 from .lease import Lease, dead_leases
+from .usage import disk_usage
 
 Remove = Callable[[str], None]
 """Removes a directory tree.  The engine passes one that works on files of mapped owners too."""
@@ -172,23 +173,3 @@ def _age(path: str) -> float:
         return time.time() - os.lstat(path).st_ctime
     except FileNotFoundError:
         return 0.0
-
-
-def disk_usage(path: str) -> int:
-    """The room a directory takes on the disk, in bytes; hard links count once, what can't be read counts nothing."""
-    seen: set[tuple[int, int]] = set()
-    total = 0
-    waiting = [path]
-    while waiting:
-        try:
-            with os.scandir(waiting.pop()) as entries:
-                for entry in entries:
-                    status = entry.stat(follow_symlinks=False)
-                    if (status.st_dev, status.st_ino) not in seen:
-                        seen.add((status.st_dev, status.st_ino))
-                        total += status.st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-        except OSError:
-            continue
-    return total

@@ -66,13 +66,13 @@ class Listings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def load(self, root: str) -> bytes | None:
-        """What was saved for this directory."""
+    def load(self, root: str) -> bytes:
+        """What was saved for this directory; nothing where nothing was."""
         with self._database.reading() as connection:
             row = connection.execute("SELECT value FROM listings WHERE root = ?", (root,)).fetchone()
-        return None if row is None else row[0]
+        return b"" if row is None else row[0]
 
-    def save(self, root: str, value: bytes) -> None:
+    def save(self, root: str, data: bytes) -> None:
         """Remember a listing; the last writer wins, which only costs the others a reading."""
         with self._database.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO listings VALUES (?, ?)", (root, value))
+            connection.execute("INSERT OR REPLACE INTO listings VALUES (?, ?)", (root, data))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from types import TracebackType
 
 from ..errors import StoreError
 from .blobs import Blobs
 from .contexts import Contexts
-from .database import Database, put_thing
+from .database import Database
 from .durable import disk_errors
 from .images import Images
 from .layers import Layers
 from .lease import Lease
+from .mounts import Mounts
 from .prune import Pruner, Remove
 from .records import Listings, Records
 
@@ -48,6 +48,7 @@ class Store:
         self.records = Records(self._database, self._lease)
         self.listings = Listings(self._database)
         self.contexts = Contexts(self.root, self._database, self._lease, self.blobs)
+        self.mounts = Mounts(self.root, self._database, self._lease)
         self.pruner = Pruner(self.root, self._database, self._lease)
 
     def _make_folders(self) -> None:
@@ -68,15 +69,6 @@ class Store:
     def temporary(self, suffix: str = "") -> str:
         """A fresh path in ``scratch``; nothing is made there."""
         return self._lease.temporary(suffix)
-
-    def cache_mount(self, name: str) -> str:
-        """The directory of a cache mount (``RUN --mount=type=cache``), made if missing, held until ``close``."""
-        directory = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
-        path = os.path.join(self.root, "caches", directory)
-        with self._database.writing() as connection:
-            put_thing(connection, f"mount:{directory}")
-            self._lease.hold(connection, f"mount:{directory}")
-        return path
 
     def close(self, remove: Remove | None = None) -> None:
         """End the lease.  ``remove`` deletes a directory tree, by default as this user."""

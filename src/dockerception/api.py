@@ -1,0 +1,110 @@
+"""The functions behind ``dockerception.build``, ``.context`` and ``.assemble``: a store opened, an engine started, the
+chain run, everything closed again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from .ception import Chain, LevelSummary, Outcome
+from .context.tar_context import TarContext
+from .emitting import Emitted
+from .engines.base import Engine, Settings
+from .progress import Reporter, silent
+from .proxies import find_proxies
+from .reference import Platform
+from .request import BuildRequest, epoch_from_environment
+from .store.store import Store
+from .transports import rootfs
+
+__all__ = ["EmittedContext", "LevelSummary", "Outcome", "assemble", "build", "context"]
+
+Write = Callable[[bytes], None]
+
+
+class EmittedContext:
+    """A context that a builder has emitted; valid inside the ``with`` block that ``context`` opens."""
+
+    def __init__(self, emitted: Emitted) -> None:
+        self._emitted = emitted
+        self.is_cached = emitted.is_cached
+        self.files = TarContext(emitted.toc, emitted.spool, origin=emitted.origin)
+
+    @property
+    def size(self) -> int:
+        """The sum of the sizes of its files, in bytes."""
+        return self._emitted.toc.size
+
+    def write_tar(self, write: Write) -> None:
+        """Write it as a tar stream, owners 0:0, entries in canonical order: equal contexts give equal bytes."""
+        rootfs.write_tar(self.files, write)
+
+    def write_directory(self, path: str) -> list[str]:
+        """Write its files into an empty or new directory; returns notes on what a directory can't hold.
+
+        No link is followed while writing.  Raises ``UsageError`` if the directory has something in it.
+        """
+        from .errors import UsageError
+
+        if os.path.isdir(path) and os.listdir(path):
+            raise UsageError(f"The directory {path} is not empty.", hint="give a new or an empty directory")
+        return rootfs.write_directory(self.files, path)
+
+
+def build(request: BuildRequest, report: Reporter = silent) -> Outcome:
+    """Run the whole chain: build the builder, run it, build the runtime image, name it and write its outputs.
+
+    Raises a ``DockerceptionError``; then nothing is named and no output is written.
+    """
+    with _chain(request, report) as chain:
+        return chain.build()
+
+
+def assemble(request: BuildRequest, report: Reporter = silent) -> Outcome:
+    """Build one image from one context, as ``docker build`` does.  Raises as ``build``."""
+    with _chain(request, report) as chain:
+        return chain.assemble()
+
+
+@contextmanager
+def context(request: BuildRequest, report: Reporter = silent) -> Iterator[EmittedContext]:
+    """Build the builder, run it, and give what it emits.  Raises as ``build``."""
+    with _chain(request, report) as chain:
+        yield EmittedContext(chain.emit())
+
+
+@contextmanager
+def open_engine(request: BuildRequest, store: Store, report: Reporter) -> Iterator[Engine]:
+    """The engine that a request asks for, closed at the end of the block."""
+    from .engines.embedded.engine import EmbeddedEngine
+
+    engine = EmbeddedEngine(store, report=report, isolation=request.isolation, runtime=request.runtime)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+@contextmanager
+def _chain(request: BuildRequest, report: Reporter) -> Iterator[Chain]:
+    with Store(request.store or None) as store, open_engine(request, store, report) as engine:
+        yield Chain(request, _settings(request), engine, store, report)
+
+
+def _settings(request: BuildRequest) -> Settings:
+    epoch = request.epoch if request.epoch is not None else epoch_from_environment()
+    return Settings(
+        build_args=request.build_args,
+        build_contexts=request.build_contexts,
+        proxies=find_proxies(request.build_args),
+        network=request.network,
+        platform=request.platform or Platform.host(),
+        no_cache=request.no_cache,
+        no_cache_filter=request.no_cache_filter,
+        pull=request.pull,
+        epoch=int(time.time()) if epoch is None else epoch,
+        is_epoch_fixed=epoch is not None,
+        max_context=request.max_context,
+    )

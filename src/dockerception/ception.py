@@ -1,0 +1,149 @@
+"""The loop over levels: build, emit, build from what was emitted, until a level has nothing to emit.
+
+    level 0: the source directory and its Dockerfile  ->  an image, the builder
+    emit:    the builder is run; its stdout is a tar, the next context
+    level 1: that context and the Dockerfile in it    ->  an image, the runtime image
+
+Everything that is not one level's business is here: which option means which level, the emitted contexts' cache, and
+what is named when all of it has gone well.
+"""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+
+from .emitting import Emitted, Emitter
+from .engines.base import Built, Engine, Level, Material, Result, Settings
+from .errors import UsageError
+from .progress import LevelFinished, Notice, Reporter
+from .reference import Reference
+from .request import BuildRequest
+from .sources import Origin, Sources
+from .store.store import Store
+
+
+class LevelSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A level that was a builder: its key, its size in bytes (as far as known without work), and its image if named."""
+
+    level: int
+    key: str
+    size: int
+    is_cached: bool
+    image: str = ""
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build came to: the last image, the builders before it, and everything that came from outside."""
+
+    image: Result
+    builders: tuple[LevelSummary, ...]
+    materials: tuple[Material, ...]
+    seconds: float
+    is_cached: bool
+
+
+class Chain:
+    """One build under way.  ``build`` runs the whole chain, ``emit`` only up to the first context, ``assemble`` only
+    one level."""
+
+    def __init__(
+        self, request: BuildRequest, settings: Settings, engine: Engine, store: Store, report: Reporter
+    ) -> None:
+        self._request = request
+        self._settings = settings
+        self._engine = engine
+        self._report = report
+        self._sources = Sources(request, store, report)
+        self._emitter = Emitter(request, settings, engine, store, report)
+        self._started = time.monotonic()
+        self._builders: list[Built] = []
+
+    def build(self) -> Outcome:
+        """Levels until one emits nothing; then names and outputs, all or none."""
+        return self._finish(self._last_level(self._next_origin(self._builder(self._sources.first()))))
+
+    def emit(self) -> Emitted:
+        """The context that the builder emits."""
+        return self._emitter.emit(self._builder(self._sources.first()))
+
+    def assemble(self) -> Outcome:
+        """One image from a context, nothing run as a builder."""
+        return self._finish(self._last_level(self._sources.first()))
+
+    def _builder(self, origin: Origin) -> Built:
+        built = self._build_level(0, origin, will_emit=True)
+        self._builders.append(built)
+        return built
+
+    def _next_origin(self, built: Built) -> Origin:
+        return self._sources.of_context(self._emitter.emit(built))
+
+    def _last_level(self, origin: Origin) -> Built:
+        built = self._build_level(len(self._builders), origin, will_emit=False)
+        self._check_build_args([*self._builders, built])
+        return built
+
+    def _build_level(self, index: int, origin: Origin, *, will_emit: bool) -> Built:
+        level = Level(
+            index=index,
+            dockerfile=origin.dockerfile,
+            context=origin.context,
+            target=self._request.target if index == 0 else "",
+            will_emit=will_emit,
+            settings=self._settings,
+        )
+        return self._engine.build(level)
+
+    def _check_build_args(self, levels: list[Built]) -> None:
+        unused = frozenset.intersection(*(built.unused_build_args for built in levels))
+        if unused:
+            names = ", ".join(sorted(unused))
+            self._report(Notice(text=f"No ARG of any level declares the build argument {names}.", severity="warning"))
+
+    def _finish(self, last: Built) -> Outcome:
+        request = self._request
+        names = self._builder_names()
+        builders = [self._summary(built, name) for built, name in zip(self._builders, names, strict=True)]
+        result = self._engine.publish(last, request.tags, request.labels)
+        for output in request.outputs:
+            self._engine.export(result, output)
+        self._report(
+            LevelFinished(level=last.level, image=result.image, size=result.size, is_last=True, cached=last.is_cached)
+        )
+        all_levels = [*self._builders, last]
+        return Outcome(
+            image=result,
+            builders=tuple(builders),
+            materials=tuple(sorted({material for built in all_levels for material in built.materials})),
+            seconds=time.monotonic() - self._started,
+            is_cached=all(built.is_cached for built in all_levels),
+        )
+
+    def _summary(self, built: Built, name: Reference | None) -> LevelSummary:
+        image = self._engine.publish(built, (name,), {}).image if name else ""
+        size = self._engine.size(built)
+        self._report(LevelFinished(level=built.level, image=image, size=size, is_last=False, cached=built.is_cached))
+        return LevelSummary(level=built.level, key=built.key, size=size, is_cached=built.is_cached, image=image)
+
+    def _builder_names(self) -> list[Reference | None]:
+        """The names that ``--builder-tag`` gives: NAME, then NAME-1, …; bare, it is made from the first tag."""
+        wanted = self._request.builder_tag
+        if wanted is None:
+            return [None] * len(self._builders)
+        first = _builder_name(wanted, self._request.tags)
+        return [
+            first if number == 0 else msgspec.structs.replace(first, tag=f"{first.tag}-{number}")
+            for number in range(len(self._builders))
+        ]
+
+
+def _builder_name(wanted: str, tags: tuple[Reference, ...]) -> Reference:
+    if wanted:
+        return Reference.parse(wanted)
+    if not tags:
+        raise UsageError(
+            "--builder-tag without a name makes one from the first -t, but there is none.", hint="add -t NAME"
+        )
+    return msgspec.structs.replace(tags[0], path=f"{tags[0].path}-builder", digest=None)

@@ -1,0 +1,155 @@
+"""From a builder to the context that it emits: run it, believe nothing before all of it is proven, remember it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from .context.tarstream import Received, receive
+from .engines.base import Built, Emission, EmitRequest, Engine, Settings
+from .errors import BuilderError, EmitTimeoutError, StreamError
+from .oci.tarreader import Limits
+from .oci.toc import Toc
+from .progress import Reporter, StepFinished, StepProgress, StepStarted
+from .request import BuildRequest
+from .store.durable import disk_errors
+from .store.records import Record
+from .store.store import Store
+
+ORIGIN = "The context that the builder emitted"
+_STEP = 0
+_DRAIN_SECONDS = 2.0
+_CHUNK = 1 << 20
+
+
+class Emitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A context that a builder has emitted: its entries, and the file with their contents."""
+
+    toc: Toc
+    spool: str
+    origin: str = ORIGIN
+    is_cached: bool = False
+
+
+class Emitter:
+    """Gets contexts out of builders, from the cache where the same builder has run before."""
+
+    def __init__(
+        self, request: BuildRequest, settings: Settings, engine: Engine, store: Store, report: Reporter
+    ) -> None:
+        self._request = request
+        self._settings = settings
+        self._engine = engine
+        self._store = store
+        self._report = report
+
+    def emit(self, built: Built) -> Emitted:
+        """The context of a builder.
+
+        Raises ``BuilderError`` where the builder fails, ``StreamError`` where it writes anything but one sound tar
+        archive.  Then nothing is remembered.
+        """
+        started = time.monotonic()
+        self._report(StepStarted(step=_STEP, level=built.level, name="[emit] run the builder"))
+        cached = False
+        error = ""
+        try:
+            emitted = self._recorded(built) or self._run(built)
+            cached = emitted.is_cached
+        except BaseException as failure:
+            error = getattr(failure, "message", type(failure).__name__)
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self._report(StepFinished(step=_STEP, cached=cached, seconds=seconds, error=error))
+        return emitted
+
+    def _key(self, built: Built) -> str:
+        parts = (
+            "dockerception emit 1",
+            built.key,
+            self._request.command,
+            str(self._settings.platform),
+            self._settings.network,
+            "-",
+        )
+        return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
+
+    def _recorded(self, built: Built) -> Emitted | None:
+        settings = self._settings
+        if settings.no_cache or "emit" in settings.no_cache_filter:
+            return None
+        value = self._store.records.get(self._key(built))
+        toc = self._store.contexts.find(value.decode()) if value else None
+        if value is None or toc is None:
+            return None
+        return Emitted(toc=toc, spool=self._store.contexts.spool_path(value.decode()), is_cached=True)
+
+    def _run(self, built: Built) -> Emitted:
+        request = EmitRequest(
+            command=self._request.command, network=self._settings.network, timeout=self._request.emit_timeout
+        )
+        emission = self._engine.emit(built, request, _STEP)
+        try:
+            with spool(self._store) as (path, descriptor):
+                received = self._receive(emission, descriptor)
+            emission.finish()
+        finally:
+            emission.close()
+        digest = self._store.contexts.keep(received.toc, path)
+        self._store.records.put([Record(self._key(built), digest.encode(), (f"context:{digest}",))])
+        return Emitted(toc=received.toc, spool=self._store.contexts.spool_path(digest))
+
+    def _receive(self, emission: Emission, descriptor: int) -> Received:
+        limits = Limits(max_bytes=self._request.max_context, bytes_option="--max-context")
+        try:
+            return receive(
+                emission.read,
+                spool=descriptor,
+                origin=ORIGIN,
+                source="emitted",
+                limits=limits,
+                on_progress=lambda done, files: self._report(
+                    StepProgress(step=_STEP, done_bytes=done, files=files, note="context")
+                ),
+            )
+        except EmitTimeoutError:
+            raise
+        except StreamError as error:
+            raise _explained(emission, error) from error
+
+
+def _explained(emission: Emission, error: StreamError) -> StreamError | BuilderError:
+    """The better of two errors: where the builder itself has failed, that is why its stream is broken."""
+    deadline = time.monotonic() + _DRAIN_SECONDS
+    try:
+        while emission.read(_CHUNK):
+            if time.monotonic() > deadline:
+                return error
+        emission.finish()
+    except BuilderError as failure:
+        failure.details = "\n".join(part for part in (failure.details, error.message) if part)
+        return failure
+    except EmitTimeoutError:
+        return error
+    return error
+
+
+@contextmanager
+def spool(store: Store) -> Iterator[tuple[str, int]]:
+    """A new spool file, open for writing; it is removed if the block raises."""
+    path = store.contexts.new_spool()
+    with disk_errors("making a spool file"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        yield path, descriptor
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,188 @@
+"""Where the names in a Dockerfile lead: named contexts first, then (in ``evaluate``) stages, then the store.
+
+A named context overrides a stage and an image of the same name, as written or in its normalised form, as in BuildKit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Final
+
+from ...context import ignore
+from ...context.base import Context
+from ...context.directory import DirectoryContext
+from ...errors import ContextError, ImageNotFoundError, UsageError
+from ...progress import Reporter
+from ...reference import Reference
+from ...store.images import StoredImage
+from ...store.store import Store
+from ...transports import spec as transport_spec
+from ..base import Material, Settings
+from . import keys
+from .importing import import_image
+from .steps import StepLog
+from .values import Base
+
+_STORE_PREFIX: Final = "docker-image://"
+View = Callable[[StoredImage, str], Context]
+
+
+class Bases:
+    """Looks up what a level's Dockerfile names.  Each name is looked up once; what came from outside is in
+    ``materials``."""
+
+    def __init__(self, store: Store, settings: Settings, report: Reporter, view: View, steps: StepLog) -> None:
+        self._store = store
+        self._settings = settings
+        self._report = report
+        self._view = view
+        self._steps = steps
+        self._images: dict[str, StoredImage] = {}
+        self.materials: list[Material] = []
+
+    def named(self, name: str) -> str | None:
+        """What ``--build-context`` says for a name, as written or normalised."""
+        contexts = self._settings.build_contexts
+        if name in contexts:
+            return contexts[name]
+        wanted = _normalised(name)
+        return next((value for key, value in contexts.items() if wanted and _normalised(key) == wanted), None)
+
+    def is_named(self, name: str) -> bool:
+        """Whether ``--build-context`` overrides a name."""
+        return self.named(name) is not None
+
+    def resolve(self, name: str) -> Base:
+        """The base that a FROM names, where it is neither a stage nor ``scratch``.
+
+        Raises ``ImageNotFoundError`` that says what was tried and which option to add.
+        """
+        image = self._image(name)
+        identity = f"{image.image} {image.platform}"
+        return Base(name=name, image=image, identity=identity)
+
+    def context(self, name: str) -> Context:
+        """The files that ``COPY --from=name`` reads, where the name is no stage: a named context or an image."""
+        value = self.named(name)
+        if value is not None and _is_directory(value):
+            return self._directory(name, value)
+        return self._view(self._image(name), f"the image {name}")
+
+    def context_identity(self, name: str) -> str | None:
+        """What enters keys for a whole image read by COPY; None for directories, whose content is hashed instead."""
+        value = self.named(name)
+        if value is not None and _is_directory(value):
+            return None
+        image = self._image(name)
+        return f"{image.image} {image.platform}"
+
+    def _image(self, name: str) -> StoredImage:
+        if name not in self._images:
+            value = self.named(name)
+            found = self._from_store(name) if value is None else self._from_value(name, value)
+            self._images[name] = found
+            self.materials.append(Material("image", name, found.image))
+        return self._images[name]
+
+    def _from_value(self, name: str, value: str) -> StoredImage:
+        if value.startswith(_STORE_PREFIX):
+            return self._from_store(value.removeprefix(_STORE_PREFIX))
+        if _is_directory(value):
+            value = f"rootfs:{value}"
+        return self._from_transport(name, transport_spec.parse(value), value)
+
+    def _from_store(self, name: str) -> StoredImage:
+        reference = Reference.parse(name)
+        found = self._store.images.find_name(reference, self._settings.platform) or self._by_id(name)
+        if found is None:
+            raise _not_found(name, reference)
+        return found
+
+    def _by_id(self, name: str) -> StoredImage | None:
+        return self._store.images.find(name) if name.startswith("sha256:") else None
+
+    def _from_transport(self, name: str, spec: transport_spec.SourceSpec, text: str) -> StoredImage:
+        """Import an image, unless the same one is here: by the text of a description that is costly to resolve (a list
+        of packages; ``--pull`` resolves it again), else by what its source says it is."""
+        by_text = keys.derive("source", (("text", text), ("platform", str(self._settings.platform))))
+        if spec.is_costly and not self._settings.pull:
+            known = self._recorded(by_text)
+            if known is not None:
+                return known
+        with self._steps.step(f"import {name} from {text}") as step:
+            source = transport_spec.open_source(
+                spec,
+                platform=self._settings.platform,
+                scratch=self._store.scratch,
+                report=self._report,
+                step=step.number,
+            )
+            try:
+                by_identity = keys.derive(
+                    "import", (("identity", source.identity), ("platform", str(self._settings.platform)))
+                )
+                image = self._recorded(by_identity)
+                step.is_cached = image is not None
+                if image is None:
+                    image = import_image(self._store, source, report=self._report, step=step.number)
+            finally:
+                source.close()
+            self._record([by_identity, *([by_text] if spec.is_costly else [])], image)
+        return image
+
+    def _recorded(self, key: str) -> StoredImage | None:
+        value = self._store.records.get(key)
+        return None if value is None else self._store.images.find_id(value.decode())
+
+    def _record(self, all_keys: list[str], image: StoredImage) -> None:
+        from ...store.records import Record
+
+        keeps = (f"image:{image.image}",)
+        self._store.records.put([Record(key, image.image.encode(), keeps) for key in all_keys])
+
+    def _directory(self, name: str, value: str) -> DirectoryContext:
+        path = _path(value)
+        if not os.path.isdir(path):
+            raise ContextError(
+                f"The build context {name}={value} is not a directory.",
+                hint="give a directory, or a transport such as apt://, oci-layout:// or docker-archive:",
+            )
+        self.materials.append(Material("context", name, ""))
+        return DirectoryContext(path, rules=read_ignore_rules(path), cache=self._store.listings)
+
+
+def read_ignore_rules(directory: str, name: str = ".dockerignore") -> ignore.IgnoreRules | None:
+    """The rules of a directory's ignore file; None if it has none.  Raises ``ContextError``."""
+    path = os.path.join(directory, name)
+    try:
+        with open(path, "rb") as file:
+            return ignore.compile(ignore.read(file.read(), source=name))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ContextError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _is_directory(value: str) -> bool:
+    return transport_spec.scheme_of(value) is None and not value.startswith(_STORE_PREFIX)
+
+
+def _path(value: str) -> str:
+    return os.path.abspath(os.path.expanduser(value.removeprefix("local:")))
+
+
+def _normalised(name: str) -> str:
+    try:
+        return str(Reference.parse(name))
+    except UsageError:
+        return ""
+
+
+def _not_found(name: str, reference: Reference) -> ImageNotFoundError:
+    return ImageNotFoundError(
+        f"There is no image “{name}”: it is no named context, no earlier stage and not in the store, and pulling from a"
+        f" registry ({reference.domain}) is not supported yet.",
+        hint=f"say where it comes from, e.g. --build-context {name.partition(':')[0]}=apt://?include=PACKAGE,… or"
+        f" --build-context {name.partition(':')[0]}=docker-archive:FILE; or build it first with -t {name}",
+    )

@@ -1,0 +1,204 @@
+"""COPY and ADD: from a context's entries to the entries of a new layer (Dockerfile reference, "COPY", "ADD").
+
+What exists at the destination decides what a source becomes; the rules are BuildKit's (tests/peers compares).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ...context import ignore, select
+from ...context.base import Context
+from ...context.patterns import has_wildcards
+from ...dockerfile import instructions as ins
+from ...errors import ContextError
+from ...oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, join, name, parent
+from . import configuring, keys, modes
+from .planting import Planting, resolve
+
+Unpack = Callable[[Context, Entry], Context | None]
+"""The files in an archive, or None if the file is no archive."""
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A match of one of the sources: ``path`` as it was found, ``followed`` where its links lead, in ``context``."""
+
+    context: Context
+    path: str
+    followed: str
+
+
+def find_sources(instruction: ins.Copy | ins.Add, context: Context) -> list[Source]:
+    """The matches of the sources, in the order of the instruction.
+
+    Raises ``ContextError`` for one without wildcards that is not there; a wildcard may match nothing.
+    """
+    found = []
+    for pattern in instruction.sources:
+        if any(pattern == file.name for file in instruction.files):
+            continue
+        matches = select.glob(context, pattern)
+        if not matches and not has_wildcards(pattern):
+            raise _missing(pattern, context)
+        for match in matches:
+            followed = select.resolve(context, match)
+            if followed and context.find(followed) is None:
+                raise _missing(match, context)
+            found.append(Source(context=context, path=match, followed=followed))
+    return found
+
+
+class Copier:
+    """Executes one COPY or ADD onto a ``Planting``."""
+
+    def __init__(
+        self,
+        instruction: ins.Copy | ins.Add,
+        planting: Planting,
+        *,
+        working_dir: str,
+        owner: tuple[int, int] | None,
+        unpack: Unpack | None,
+    ) -> None:
+        self._planting = planting
+        self._owner = owner
+        self._chmod = modes.parse(instruction.chmod)
+        self._unpack = unpack
+        self._destination = configuring.absolute(instruction.destination, working_dir).lstrip("/")
+        self._is_directory = keys.is_directory_destination(instruction)
+        patterns = [ignore.Pattern(text, source="--exclude") for text in instruction.exclude]
+        self._rules = ignore.compile(patterns) if patterns else None
+
+    def copy(self, source: Source) -> None:
+        """Copy one source."""
+        entry = _entry(source.context, source.followed)
+        base = name(source.path)
+        if entry.kind != DIRECTORY and self._is_excluded(base):
+            return
+        if self._unpack is not None and entry.kind in (FILE, HARDLINK):
+            unpacked = self._unpack(source.context, entry)
+            if unpacked is not None:
+                self._place_archive(unpacked)
+                return
+        target = self._target(base, is_directory=entry.kind == DIRECTORY)
+        if entry.kind == DIRECTORY:
+            self._copy_children(source.context, source.followed, target)
+        else:
+            self._copy_file(source.context, entry, target, None)
+
+    def _target(self, base: str, *, is_directory: bool) -> str:
+        """The path that a source is copied to; directories above it are made, and it itself if it is one."""
+        planting = self._planting
+        if self._is_directory:
+            planting.make_directory(planting.resolve(self._destination))
+        else:
+            planting.make_directory(planting.resolve(parent(self._destination)))
+        target = planting.resolve(self._destination)
+        if is_directory:
+            return planting.make_directory(target)
+        found = planting.find(target)
+        if found is not None and found.kind == DIRECTORY:
+            target = join(target, base)
+        planting.make_directory(parent(target))
+        return target
+
+    def _copy_children(self, context: Context, directory: str, target: str) -> None:
+        """Copy what is inside a directory; hard links stay links where both ends are inside."""
+        skip = len(directory) + 1 if directory else 0
+        excluded_parents: set[str] = set()
+        for entry in context.walk(directory):
+            if entry.path == directory:
+                continue
+            inside = entry.path[skip:]
+            if self._is_excluded(inside):
+                if entry.kind == DIRECTORY:
+                    excluded_parents.add(inside)
+                continue
+            place = join(target, inside)
+            if entry.kind == DIRECTORY:
+                self._planting.put(self._dressed(entry, context, place))
+                continue
+            if excluded_parents and parent(inside) in excluded_parents:
+                self._planting.make_directory(parent(place))
+            self._copy_file(context, entry, place, (directory, target))
+
+    def _copy_file(self, context: Context, entry: Entry, place: str, inside: tuple[str, str] | None) -> None:
+        """Copy anything but a directory.  ``inside`` is the copied directory and its target, for hard links."""
+        if entry.kind in (CHAR, BLOCK, FIFO) and not context.keeps_owners:
+            raise ContextError(
+                f"“{entry.path}” in {context.origin} is a {entry.kind} special file; only regular files, directories"
+                " and links can be copied from there.",
+                hint="leave it out with .dockerignore",
+            )
+        if entry.kind == HARDLINK:
+            linked = self._linked_place(entry, inside)
+            if linked is not None:
+                self._planting.put(msgspec.structs.replace(self._dressed(entry, context, place), link=linked))
+                return
+            entry = _entry(context, entry.link)
+        dressed = self._dressed(entry, context, place)
+        if entry.kind != FILE:
+            self._planting.put(dressed)
+            return
+        self._planting.put(msgspec.structs.replace(dressed, digest=context.digest(entry)), (context, entry))
+
+    def _linked_place(self, entry: Entry, inside: tuple[str, str] | None) -> str | None:
+        if inside is None:
+            return None
+        directory, target = inside
+        if directory and not entry.link.startswith(directory + "/"):
+            return None
+        linked = join(target, entry.link[len(directory) + 1 if directory else 0 :])
+        found = self._planting.origins.get(linked)
+        return linked if found is not None and found[1].path == entry.link else None
+
+    def _dressed(self, entry: Entry, context: Context, place: str) -> Entry:
+        """An entry with the path, owner and mode that it gets in the image."""
+        uid, gid = (entry.uid, entry.gid) if context.keeps_owners else (0, 0)
+        if self._owner is not None:
+            uid, gid = self._owner
+        mode = entry.mode
+        if self._chmod is not None and entry.kind != SYMLINK:
+            mode = self._chmod(mode, entry.kind == DIRECTORY)
+        return msgspec.structs.replace(entry, path=place, uid=uid, gid=gid, mode=mode, is_opaque=False, offset=-1)
+
+    def _is_excluded(self, path: str) -> bool:
+        return self._rules is not None and self._rules.is_ignored(path)
+
+    def _place_archive(self, archive: Context) -> None:
+        """Unpack an archive into the destination: owners, modes and times are the archive's own."""
+        planting = self._planting
+        root = planting.make_directory(planting.resolve(self._destination))
+        for entry in archive.walk(""):
+            place = self._inside(root, entry.path)
+            if entry.path:
+                planting.make_directory(parent(place))
+            changes: dict[str, object] = {"path": place, "offset": -1}
+            if entry.kind == HARDLINK:
+                changes["link"] = self._inside(root, entry.link)
+            origin = (archive, entry) if entry.kind == FILE else None
+            if place:
+                planting.put(msgspec.structs.replace(entry, **changes), origin)
+
+    def _inside(self, root: str, path: str) -> str:
+        """A path of the archive below ``root``: links on the way are followed as if ``root`` were the whole world."""
+        if not path:
+            return root
+        directory = resolve(lambda inner: self._planting.find(join(root, inner)) if inner else None, parent(path))
+        return join(join(root, directory) if directory else root, name(path))
+
+
+def _entry(context: Context, path: str) -> Entry:
+    found = context.find(path)
+    if found is None:
+        raise _missing(path, context)
+    return found
+
+
+def _missing(path: str, context: Context) -> ContextError:
+    return ContextError(
+        f"“{path}” is not in {context.origin}.",
+        hint="sources are looked up inside the context only, and what .dockerignore excludes is not there",
+    )

@@ -1,0 +1,182 @@
+"""The embedded engine: the parts of this room put together behind the ``Engine`` protocol."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import msgspec
+
+from ...context.base import Context
+from ...errors import BuilderError, UnsupportedError
+from ...oci.config import ImageConfig
+from ...progress import Reporter, silent
+from ...reference import Platform, Reference
+from ...sandbox.client import Sandbox
+from ...store.images import StoredImage
+from ...store.store import Store
+from ...transports.base import Outgoing, SourceImage
+from ..base import Built, EmitRequest, Level, Output, Result
+from . import keys
+from .bases import Bases
+from .emission import SandboxEmission
+from .evaluate import Evaluator
+from .execute import Executor
+from .exporting import export, outgoing
+from .faces import Faces
+from .finish import finish, image_config
+from .importing import import_image
+from .running import container_request
+from .solve import Solver
+from .steps import StepLog
+from .values import Evaluated, StageState
+
+
+class _Handle(msgspec.Struct, frozen=True):
+    stage: Evaluated
+    state: StageState
+    level: Level
+
+
+class EmbeddedEngine:
+    """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
+
+    def __init__(
+        self, store: Store, *, report: Reporter = silent, isolation: str = "auto", runtime: str = "auto"
+    ) -> None:
+        self._store = store
+        self._report = report
+        self._isolation = isolation
+        self._runtime = runtime
+        self._sandbox: Sandbox | None = None
+        self._lock = threading.Lock()
+        self._solvers: list[Solver] = []
+        self._steps = StepLog(report)
+        self.faces = Faces(store, self.sandbox)
+
+    def sandbox(self) -> Sandbox:
+        """The sandbox, started when it is first asked for."""
+        with self._lock:
+            if self._sandbox is None:
+                self._sandbox = Sandbox(
+                    self._store.root,
+                    isolation=self._isolation,  # type: ignore[arg-type]  # checked by the sandbox
+                    runtime=self._runtime or "auto",
+                    scratch=self._store.scratch,
+                )
+            return self._sandbox
+
+    def build(self, level: Level) -> Built:
+        settings = level.settings
+        if settings.platform != Platform.host():
+            raise UnsupportedError(f"Building for {settings.platform} on {Platform.host()} is not supported yet.")
+        bases = Bases(self._store, settings, self._report, self._view, self._steps)
+        evaluator = Evaluator(
+            level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named
+        )
+        index = level.dockerfile.stages[-1].index
+        if level.target:
+            from ...dockerfile.stages import find_stage
+
+            index = find_stage(level.dockerfile, level.target).index
+        stage = evaluator.stage(index)
+        executor = Executor(
+            level,
+            store=self._store,
+            faces=self.faces,
+            sandbox=self.sandbox,
+            report=self._report,
+            proxies=settings.proxies,
+        )
+        solver = Solver(
+            level, evaluator, bases, store=self._store, faces=self.faces, executor=executor, steps=self._steps
+        )
+        self._solvers.append(solver)
+        state = solver.solve(index)
+        config = image_config(stage, state, platform=settings.platform, epoch=settings.epoch)
+        return Built(
+            level=level.index,
+            key=keys.derive("image", (("layers", state.key), ("config", msgspec.msgpack.encode(stage.config)))),
+            config=config,
+            is_cached=state.is_cached,
+            materials=tuple(bases.materials),
+            unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args,
+            handle=_Handle(stage, state, level),
+        )
+
+    def emit(self, built: Built, request: EmitRequest, step: int) -> SandboxEmission:
+        handle = _handle(built)
+        config = handle.stage.config
+        stack = handle.state.layers
+        run = container_request(
+            config,
+            stack=stack,
+            files=self._view_layers(stack, "the builder"),
+            command=request.command,
+            network=request.network,
+        )
+        if not run.args:
+            raise BuilderError(
+                "The builder has nothing to run: its image has neither an ENTRYPOINT nor a CMD.",
+                hint='add CMD ["tar", "-c", …] to its Dockerfile, or give a command after “--”; to build one image'
+                " without running it, use “dockerception assemble”",
+            )
+        self._make_trees(stack)
+        return SandboxEmission(
+            self.sandbox(), run, timeout=request.timeout, config=config, report=self._report, step=step
+        )
+
+    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+        layers = _handle(built).state.layers
+        config = built.config
+        if labels:
+            merged = {**(config.config.labels or {}), **labels}
+            config = msgspec.structs.replace(config, config=msgspec.structs.replace(config.config, labels=merged))
+        image = finish(self._store, self.faces, config, layers, names)
+        return Result(image=image.image, size=self.size(built), names=names, layers=layers)
+
+    def size(self, built: Built) -> int:
+        return sum(self._store.layers.get(layer).size for layer in _handle(built).state.layers)
+
+    def export(self, result: Result, output: Output) -> None:
+        image = self._store.images.get(result.image)
+        with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()):
+            export(self._store, self.faces, image, result.names, output, self._report)
+
+    def outgoing(self, image: StoredImage, names: tuple[Reference, ...]) -> Outgoing:
+        """An image of the store, ready for a transport."""
+        return outgoing(self._store, self.faces, image, names)
+
+    def import_image(self, source: SourceImage, names: tuple[Reference, ...] = ()) -> StoredImage:
+        """Bring an image from a transport into the store."""
+        with self._steps.step("import") as step:
+            return import_image(self._store, source, names=names, report=self._report, step=step.number)
+
+    def container(self, image: StoredImage) -> tuple[ImageConfig, tuple[str, ...], Context]:
+        """What is needed to run an image: its config, its layers with their trees made, and its files."""
+        self._make_trees(image.layers)
+        return image.config, image.layers, self._view(image, f"the image {image.image[:19]}")
+
+    def close(self) -> None:
+        with self._lock:
+            sandbox = self._sandbox
+        if sandbox is not None:
+            sandbox.close()
+        for solver in self._solvers:
+            solver.join()
+
+    def _make_trees(self, stack: tuple[str, ...]) -> None:
+        for index in range(len(stack)):
+            self.faces.tree(stack[: index + 1])
+
+    def _view(self, image: StoredImage, origin: str) -> Context:
+        return self._view_layers(image.layers, origin)
+
+    def _view_layers(self, layers: tuple[str, ...], origin: str) -> Context:
+        return self.faces.view(layers, origin)
+
+
+def _handle(built: Built) -> _Handle:
+    if not isinstance(built.handle, _Handle):
+        raise TypeError("this level was built by another engine")
+    return built.handle

@@ -1,0 +1,234 @@
+"""Dockerfile and build arguments to expanded steps and final configs.  Nothing is executed, no file is read.
+
+A config depends on the text, the build arguments and the base images' configs only; so all of it is known before the
+first step runs, and keys can be computed for steps whose inputs are not built yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from ...dockerfile import instructions as ins
+from ...dockerfile.stages import Dockerfile, Stage, excerpt_for
+from ...errors import DockerceptionError, DockerfileError, UnsupportedError
+from ...oci.config import ContainerConfig
+from ...reference import Platform
+from ..base import Settings
+from . import configuring, wording
+from .scope import Scope, environment_of, global_scope
+from .values import Base, Evaluated, Step
+
+ResolveImage = Callable[[str], Base]
+"""Leads from the name in a FROM to its image, where it is neither a stage nor ``scratch``."""
+IsNamedContext = Callable[[str], bool]
+
+
+class Evaluator:
+    """Evaluates the stages of one Dockerfile, each once.
+
+    ``resolve_image`` finds bases; ``is_named_context`` says which names ``--build-context`` overrides.
+    """
+
+    def __init__(
+        self,
+        dockerfile: Dockerfile,
+        settings: Settings,
+        target: str,
+        *,
+        resolve_image: ResolveImage,
+        is_named_context: IsNamedContext,
+    ) -> None:
+        self._dockerfile = dockerfile
+        self._settings = settings
+        self._resolve_image = resolve_image
+        self._is_named_context = is_named_context
+        self._stages: dict[int, Evaluated] = {}
+        self.used_build_args: set[str] = set()
+        self._globals = global_scope(dockerfile, settings, target, self.used_build_args)
+
+    def stage(self, index: int) -> Evaluated:
+        """The evaluated stage.  Raises ``DockerfileError`` and what resolving its base raises."""
+        if index not in self._stages:
+            self._stages[index] = self._evaluate(self._dockerfile.stages[index])
+        return self._stages[index]
+
+    def find(self, name: str, before: int) -> Stage | None:
+        """The stage before number ``before`` that a ``--from`` or FROM names, by name (any case) or number."""
+        if self._is_named_context(name):
+            return None
+        for stage in self._dockerfile.stages[:before]:
+            if stage.name and stage.name == name.lower():
+                return stage
+        if name.isdigit() and int(name) < before:
+            return self._dockerfile.stages[int(name)]
+        return None
+
+    def _evaluate(self, stage: Stage) -> Evaluated:
+        escape = self._dockerfile.directives.escape
+        origin = ins.expand_instruction(stage.base, self._globals, escape=escape)
+        self._check_platform(origin)
+        base = self._base(stage, origin.base)
+        config, author = _inherited(base)
+        run = _StageRun(self._settings, self._globals, self.used_build_args, escape, config, author)
+        for trigger in config.on_build or ():
+            run.take(_parse_trigger(trigger, base.name), is_trigger=True)
+        run.config = msgspec.structs.replace(run.config, on_build=run.own_triggers or None)
+        for instruction in stage.instructions:
+            try:
+                run.take(instruction)
+            except DockerfileError as error:
+                raise self._located(error, instruction) from error
+        return Evaluated(stage=stage, base=base, steps=tuple(run.steps), config=run.config, author=run.author)
+
+    def _base(self, stage: Stage, name: str) -> Base:
+        earlier = None if name.isdigit() else self.find(name, stage.index)
+        if earlier is not None:
+            return Base(name=name, stage=self.stage(earlier.index))
+        if name.lower() == "scratch" and not self._is_named_context(name):
+            return Base(name="scratch")
+        try:
+            return self._resolve_image(name)
+        except DockerceptionError as error:
+            if not error.details:
+                error.details = excerpt_for(self._dockerfile, stage.base.location)
+            raise
+
+    def _check_platform(self, origin: ins.From) -> None:
+        if origin.platform and Platform.parse(origin.platform) not in (Platform.host(), self._settings.platform):
+            raise UnsupportedError(
+                f"FROM --platform={origin.platform} is not the platform of this machine ({Platform.host()});"
+                " building for another one is not supported yet.",
+                details=excerpt_for(self._dockerfile, origin.location),
+            )
+
+    def _located(self, error: DockerfileError, instruction: ins.Instruction) -> DockerfileError:
+        details = excerpt_for(self._dockerfile, instruction.location)
+        return type(error)(error.message, details=details, hint=error.hint)
+
+
+class _StageRun:
+    """The state of going through one stage's instructions."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        global_args: dict[str, str],
+        used_build_args: set[str],
+        escape: str,
+        config: ContainerConfig,
+        author: str,
+    ) -> None:
+        self._scope = Scope(settings.build_args, global_args, used_build_args, escape)
+        self._escape = escape
+        self._has_own_cmd = False
+        self.config = config
+        self.author = author
+        self.steps: list[Step] = []
+        self.own_triggers: tuple[str, ...] = ()
+
+    def take(self, instruction: ins.Instruction, *, is_trigger: bool = False) -> None:
+        """Evaluate the next instruction."""
+        before = self.config
+        environment = environment_of(before.env)
+        if isinstance(instruction, ins.Arg):
+            values = self._scope.declare(instruction, environment)
+            text = "ARG " + " ".join(name if value is None else f"{name}={value}" for name, value in values)
+            self._append(instruction, before, text, makes_layer=False, is_trigger=is_trigger)
+            return
+        expanded = ins.expand_instruction(instruction, self._scope.variables(environment), escape=self._escape)
+        arguments: tuple[str, ...] = ()
+        makes_layer = isinstance(expanded, ins.Run | ins.Copy | ins.Add)
+        match expanded:
+            case ins.Run() | ins.Copy() | ins.Add():
+                _check_supported(expanded)
+            case ins.Maintainer(name=name):
+                self.author = name
+            case ins.Build() | ins.In() | ins.Publish() | ins.From() | ins.Arg():
+                keyword = expanded.original.split()[0]
+                raise UnsupportedError(
+                    f"{keyword} is not supported yet.", hint="nested builds come with a later version"
+                )
+            case _:
+                self.config = configuring.apply(before, expanded, has_own_cmd=self._has_own_cmd)
+                self._has_own_cmd |= isinstance(expanded, ins.Cmd)
+                makes_layer = isinstance(expanded, ins.Workdir) and self.config.working_dir != "/"
+                if is_trigger and isinstance(expanded, ins.Onbuild):
+                    self.own_triggers += (expanded.trigger,)
+        if isinstance(expanded, ins.Run):
+            arguments = configuring.command_line(expanded.command, before.shell)
+        elif isinstance(expanded, ins.Cmd):
+            arguments = self.config.cmd or ()
+        elif isinstance(expanded, ins.Entrypoint):
+            arguments = self.config.entrypoint or ()
+        text = wording.created_by(
+            expanded, args=self._scope.declared, arguments=arguments, working_dir=self.config.working_dir
+        )
+        self._append(expanded, before, text, makes_layer=makes_layer, is_trigger=is_trigger)
+
+    def _append(
+        self, instruction: ins.Instruction, before: ContainerConfig, text: str, *, makes_layer: bool, is_trigger: bool
+    ) -> None:
+        self.steps.append(
+            Step(
+                instruction=instruction,
+                config=before,
+                args=tuple(self._scope.declared.items()),
+                created_by=text,
+                makes_layer=makes_layer,
+                text=instruction.original,
+                is_trigger=is_trigger,
+            )
+        )
+
+
+def _inherited(base: Base) -> tuple[ContainerConfig, str]:
+    if base.stage is not None:
+        return base.stage.config, base.stage.author
+    if base.image is not None:
+        config = base.image.config
+        env = config.config.env
+        if "PATH" not in environment_of(env):
+            env = configuring.with_environment(env, {"PATH": configuring.DEFAULT_PATH})
+        return msgspec.structs.replace(config.config, env=env), config.author
+    return configuring.SCRATCH_CONFIG, ""
+
+
+def _parse_trigger(text: str, base: str) -> ins.Instruction:
+    return ins.parse_instruction(text, name=f"an ONBUILD trigger of the image {base}")
+
+
+def _check_supported(instruction: ins.Run | ins.Copy | ins.Add) -> None:
+    """Refuse what is parsed but not executed by this version."""
+    reason = ""
+    match instruction:
+        case ins.Run(mounts=mounts, security=security, devices=devices):
+            other = next((mount.type for mount in mounts if mount.type != "cache"), "")
+            if other:
+                reason = f"RUN --mount=type={other}"
+            elif any(mount.from_ for mount in mounts):
+                reason = "RUN --mount=type=cache,from="
+            elif security != "sandbox":
+                reason = f"RUN --security={security}"
+            elif devices:
+                reason = "RUN --device"
+            elif isinstance(instruction.command, ins.Script):
+                reason = "A RUN here-document with its own interpreter"
+        case ins.Copy(keeps_parents=True):
+            reason = "COPY --parents"
+        case ins.Add():
+            remote = next((source for source in instruction.sources if _is_remote(source)), "")
+            if remote:
+                reason = f"ADD of a remote source ({remote})"
+            elif instruction.checksum:
+                reason = "ADD --checksum"
+            elif instruction.keeps_git_dir:
+                reason = "ADD --keep-git-dir"
+    if reason:
+        raise UnsupportedError(f"{reason} is not supported yet.", hint="it comes with a later version")
+
+
+def _is_remote(source: str) -> bool:
+    lowered = source.lower()
+    return lowered.startswith(("http://", "https://", "git://", "git@", "ssh://"))

@@ -1,0 +1,228 @@
+"""A layer's three faces, each made when it is first needed: *tree* to mount, *blob* to send, *toc* to ask.
+
+A layer lies on a stack of others, and what it holds is what differs from them; so questions here are asked of a stack
+(short ids, bottom first), whose last layer is meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from ...context.base import Context
+from ...context.image import layered_context
+from ...errors import ContextError, ImageError, StoreError
+from ...oci import tarwriter
+from ...oci.compression import detect, reader
+from ...oci.entry import DIRECTORY, FILE, NO_OFFSET, Entry, is_same
+from ...oci.toc import Toc
+from ...reference import Digest
+from ...sandbox.client import Sandbox
+from ...store.durable import disk_errors
+from ...store.layers import Layer
+from ...store.store import Store
+
+_CHUNK: Final = 1 << 20
+Contents = Callable[[Entry], Iterable[bytes | memoryview]]
+StartSandbox = Callable[[], Sandbox]
+
+
+class Faces:
+    """Makes faces in one store.  ``sandbox()`` is asked for only where a tree is to be made or read."""
+
+    def __init__(self, store: Store, sandbox: StartSandbox) -> None:
+        self._store = store
+        self._sandbox = sandbox
+        self._lock = threading.RLock()
+        self._tocs: dict[str, Toc] = {}
+
+    def view(self, stack: Sequence[str], origin: str) -> Context:
+        """The files of a stack of layers as a context."""
+        sources = [_StoredLayer(self, stack[: index + 1]) for index in range(len(stack))]
+        return layered_context(sources, origin=origin)
+
+    def toc(self, stack: Sequence[str]) -> Toc:
+        """The list of what the top layer of a stack changes."""
+        with self._lock:
+            name = stack[-1]
+            if name not in self._tocs:
+                layer = self._store.layers.get(name)
+                self._tocs[name] = self._store.layers.toc(layer) if layer.toc else self._list_tree(stack, layer)
+            return self._tocs[name]
+
+    def size(self, stack: Sequence[str]) -> int:
+        """The bytes of the files in all layers of a stack."""
+        return sum(self.toc(stack[: index + 1]).size for index in range(len(stack)))
+
+    def tree(self, stack: Sequence[str]) -> None:
+        """Give the top layer of a stack its tree."""
+        with self._lock:
+            layer = self._store.layers.get(stack[-1])
+            if not layer.has_tree:
+                finished = self._store.temporary(".tree")
+                self._sandbox().unpack(
+                    finished, self._tar(layer), below=stack[:-1], origin=f"The layer {layer.diff_id or layer.layer}"
+                )
+                self._store.layers.set_tree(layer, finished)
+
+    def blob(self, stack: Sequence[str]) -> Layer:
+        """Give the top layer of a stack its blob (the uncompressed tar), and so its diff_id."""
+        with self._lock:
+            layer = self._store.layers.get(stack[-1])
+            if layer.has_blob:
+                return layer
+            if layer.original is not None:
+                return self._blob_of_original(layer)
+            toc = self.toc(stack)
+            path = self._store.layers.tree_path(layer.layer)
+            return self._write_blob(
+                toc,
+                lambda entry: self._read_tree(path, entry),
+                lambda diff_id, listed: self._store.layers.set_blob(layer, diff_id, listed),
+            )
+
+    def add(self, entries: Toc, contents: Contents, *, wants_tree: bool, below: Sequence[str]) -> Layer:
+        """A new layer of these entries, as a tree or as a blob.  Contents are checked against sizes and digests."""
+        if not wants_tree:
+            return self._write_blob(
+                entries, contents, lambda diff_id, listed: self._store.layers.add_blob(diff_id=diff_id, toc=listed)
+            )
+        finished = self._store.temporary(".tree")
+        self._sandbox().unpack(finished, tarwriter.write(entries, checked(contents)), below=below)
+        layer = self._store.layers.add_tree(finished)
+        return self._store.layers.set_toc(layer, entries)
+
+    def read(self, stack: Sequence[str], entry: Entry) -> Iterator[bytes]:
+        """The contents of a regular file that the top layer of a stack holds."""
+        layer = self._store.layers.get(stack[-1])
+        if layer.has_blob and entry.offset != NO_OFFSET:
+            return read_range(self._store.blobs.path(layer.diff_id), entry.offset, entry.size)
+        if not layer.has_tree and layer.original is not None and entry.offset != NO_OFFSET:
+            return read_range(self._store.blobs.path(self.blob(stack).diff_id), entry.offset, entry.size)
+        self.tree(stack)
+        return self._read_tree(self._store.layers.tree_path(layer.layer), entry)
+
+    def _list_tree(self, stack: Sequence[str], layer: Layer) -> Toc:
+        """The toc of a tree that a RUN left: what an overlay copied up without a change is not part of the layer."""
+        listed = self._sandbox().diff(self._store.layers.tree_path(layer.layer)).toc
+        below = self.view(stack[:-1], "the layers below")
+        toc = Toc.of(entry for entry in listed if not _is_unchanged(entry, below))
+        self._store.layers.set_toc(layer, toc)
+        return toc
+
+    def _tar(self, layer: Layer) -> Iterator[bytes]:
+        """The uncompressed tar of a layer that has a blob or an original."""
+        path = self._store.blobs.path(layer.diff_id if layer.has_blob else _original(layer))
+        with disk_errors("reading a layer"), open(path, "rb") as file:
+            compression = detect(file.read(8))
+            file.seek(0)
+            read = reader(file.read, compression, origin=f"The layer {layer.diff_id}")
+            while chunk := read(_CHUNK):
+                yield chunk
+
+    def _blob_of_original(self, layer: Layer) -> Layer:
+        with self._store.blobs.new() as file:
+            for chunk in self._tar(layer):
+                file.write(chunk)
+            if str(file.digest) != layer.diff_id:
+                raise ImageError(f"The layer {layer.diff_id} decompresses to {file.digest}: it is damaged.")
+            self._store.blobs.keep(file)
+        return self._store.layers.set_blob(layer, layer.diff_id, self._store.layers.toc(layer))
+
+    def _write_blob(self, toc: Toc, contents: Contents, keep: Callable[[str, Toc], Layer]) -> Layer:
+        """Write the canonical tar of a toc; the toc that is kept says where each file's contents begin in it."""
+        placed: list[Entry] = []
+        with self._store.blobs.new() as file:
+            for entry in toc:
+                offset = NO_OFFSET
+                for number, chunk in enumerate(tarwriter.write_entry(entry, checked(contents))):
+                    file.write(chunk)
+                    if number == 0:
+                        offset = file.size
+                placed.append(msgspec.structs.replace(entry, offset=offset if entry.kind == FILE else NO_OFFSET))
+            file.write(tarwriter.END_OF_ARCHIVE)
+            diff_id = str(self._store.blobs.keep(file))
+        return keep(diff_id, Toc.of(placed))
+
+    def _read_tree(self, tree: str, entry: Entry) -> Iterator[bytes]:
+        descriptor = self._sandbox().read(tree, entry.path)
+        with open(descriptor, "rb", buffering=0) as file:
+            while chunk := file.read(_CHUNK):
+                yield chunk
+
+
+class _StoredLayer:
+    """The top layer of a stack, as a ``LayeredContext`` wants it."""
+
+    def __init__(self, faces: Faces, stack: Sequence[str]) -> None:
+        self._faces = faces
+        self._stack = stack
+
+    def toc(self) -> Toc:
+        return self._faces.toc(self._stack)
+
+    def read(self, entry: Entry) -> Iterator[bytes]:
+        return self._faces.read(self._stack, entry)
+
+
+def checked(contents: Contents) -> tarwriter.Contents:
+    """``contents`` that raise ``ContextError`` when a file is not what its entry says.
+
+    A context is listed first and read later; whatever changed in between must not end in an image under a key that
+    says otherwise.
+    """
+
+    def read(entry: Entry) -> Iterator[bytes | memoryview]:
+        digest = hashlib.sha256()
+        size = 0
+        for chunk in contents(entry):
+            digest.update(chunk)
+            size += len(chunk)
+            if size > entry.size:
+                break
+            yield chunk
+        if size != entry.size or (entry.digest and digest.digest() != entry.digest):
+            raise ContextError(
+                f"“{entry.path}” changed while it was being read.", hint="build again when nothing writes to it"
+            )
+
+    return read
+
+
+def read_range(path: str, offset: int, size: int) -> Iterator[bytes]:
+    """The bytes of a part of a file of the store; raises ``StoreError`` if it ends early."""
+    with disk_errors("reading from the store"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while size:
+            with disk_errors("reading from the store"):
+                chunk = os.pread(descriptor, min(size, _CHUNK), offset)
+            if not chunk:
+                raise StoreError(f"{path} in the store is truncated.", hint="run: dockerception prune --all")
+            offset += len(chunk)
+            size -= len(chunk)
+            yield chunk
+    finally:
+        os.close(descriptor)
+
+
+def _original(layer: Layer) -> str:
+    if layer.original is None:
+        raise StoreError(
+            f"The layer {layer.layer} has neither a tree nor a blob.", hint="run: dockerception prune --all"
+        )
+    return str(Digest.parse(layer.original.digest))
+
+
+def _is_unchanged(entry: Entry, below: Context) -> bool:
+    if entry.path == "":
+        # Every new top-level file changes the root's time; only its other attributes make it part of a layer.
+        root = below.find("")
+        return root is not None and (root.mode, root.uid, root.gid) == (entry.mode, entry.uid, entry.gid)
+    found = below.find(entry.path)
+    return found is not None and is_same(entry, found) and entry.kind in (FILE, DIRECTORY, found.kind)

@@ -1,0 +1,86 @@
+"""From a built stage to an image: blobs for all its layers, its config with history, its id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from ...oci import config as oci_config
+from ...oci.config import History, ImageConfig, RootFS
+from ...reference import Platform, Reference
+from ...store.images import StoredImage
+from ...store.store import Store
+from .faces import Faces
+from .values import Evaluated, StageState, Step
+
+
+def image_config(stage: Evaluated, state: StageState, *, platform: Platform, epoch: int) -> ImageConfig:
+    """The config of a built stage, still without diff_ids.
+
+    A history item of a layer has the time when the layer was made, one of a metadata change that of the layer before
+    it; so an unchanged build gives the same image again.
+    """
+    inherited, steps = _whole_chain(stage)
+    base = inherited.config if inherited is not None else None
+    history, newest = _history(steps, state.created, oci_config.parse_time(base.created) if base else None, epoch)
+    origin = base.platform if base else platform
+    return ImageConfig(
+        created=oci_config.format_time(newest),
+        author=stage.author,
+        architecture=origin.architecture,
+        os=origin.os,
+        variant=origin.variant,
+        config=stage.config,
+        history=(*(base.history if base else ()), *history),
+    )
+
+
+def finish(
+    store: Store, faces: Faces, config: ImageConfig, layers: Sequence[str], names: tuple[Reference, ...]
+) -> StoredImage:
+    """Make every layer's blob, put their diff_ids into the config, record the image and name it."""
+    diff_ids = tuple(_diff_id(store, faces, layers[: index + 1]) for index in range(len(layers)))
+    data = oci_config.encode(msgspec.structs.replace(config, rootfs=RootFS(diff_ids=diff_ids)))
+    return store.images.add(data, layers, names)
+
+
+def _diff_id(store: Store, faces: Faces, stack: Sequence[str]) -> str:
+    known = store.layers.get(stack[-1]).diff_id
+    return known or faces.blob(stack).diff_id
+
+
+def _whole_chain(stage: Evaluated) -> tuple[StoredImage | None, list[Step]]:
+    """The image below everything, if there is one, and all steps above it, those of the stages in between included."""
+    steps: list[Step] = []
+    current: Evaluated | None = stage
+    image = None
+    while current is not None:
+        steps = [*current.steps, *steps]
+        image = current.base.image
+        current = current.base.stage
+    return image, steps
+
+
+def _history(
+    steps: Sequence[Step], created: Sequence[int], inherited: int | None, epoch: int
+) -> tuple[list[History], int]:
+    """The new history items, and the time of the newest."""
+    times = iter(created)
+    # Metadata in front of the first new layer belongs to the time of that layer, not to that of the base.
+    now = created[0] if created else inherited if inherited is not None else epoch
+    items: list[History] = []
+    for step in steps:
+        if step.makes_layer:
+            now = next(times)
+        items.append(_item(step, now))
+    return items, now
+
+
+def _item(step: Step, time: int) -> History:
+    return History(
+        created=oci_config.format_time(time),
+        created_by=step.created_by,
+        comment="dockerception",
+        empty_layer=not step.makes_layer,
+    )

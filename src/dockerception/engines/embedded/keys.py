@@ -1,0 +1,72 @@
+"""Cache keys: SHA-256 over a canonical, versioned encoding of named parts.
+
+A key holds no local path, user, engine or clock, so another machine computes the same one.  The parts are kept beside
+it: ``--explain`` prints the first one that differs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from ...dockerfile import instructions as ins
+from ...oci.config import ContainerConfig
+from . import configuring
+from .scope import PROXY_ARGS
+from .values import Step
+
+VERSION: Final = 1
+
+Parts = tuple[tuple[str, object], ...]
+"""Named values of plain types (str, bytes, int, bool, tuples of them), in a fixed order."""
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+
+
+def derive(kind: str, parts: Parts) -> str:
+    """The key (64 hex digits) of a thing of this kind that depends on exactly these parts."""
+    return hashlib.sha256(_encode(("dockerception", VERSION, kind, parts))).hexdigest()
+
+
+def encode_parts(parts: Parts) -> bytes:
+    """The parts as they are kept for explanations."""
+    return _encode(parts)
+
+
+def run_parts(step: Step, network: str) -> Parts:
+    """What a RUN depends on besides the layers below it."""
+    instruction = step.instruction
+    assert isinstance(instruction, ins.Run)
+    config = step.config
+    args = tuple((name, value) for name, value in step.args if name not in PROXY_ARGS)
+    return (
+        ("command", configuring.command_line(instruction.command, config.shell)),
+        ("environment", tuple(config.env or ())),
+        ("build arguments", tuple(sorted(args))),
+        ("working directory", config.working_dir),
+        ("user", config.user),
+        ("network", network if instruction.network == "default" else instruction.network),
+        ("mounts", tuple(mount.options for mount in instruction.mounts)),
+    )
+
+
+def copy_parts(
+    instruction: ins.Copy | ins.Add, config: ContainerConfig, contents: tuple[tuple[str, object], ...]
+) -> Parts:
+    """What a COPY or ADD depends on besides the layers below it; ``contents`` names each source and its digest."""
+    return (
+        ("destination", configuring.absolute(instruction.destination, config.working_dir)),
+        ("is a directory", is_directory_destination(instruction)),
+        ("owner", instruction.chown),
+        ("mode", instruction.chmod),
+        ("unpacks", isinstance(instruction, ins.Add) and instruction.unpack is not False),
+        ("excluded", tuple(instruction.exclude)),
+        ("contents", contents),
+    )
+
+
+def is_directory_destination(instruction: ins.Copy | ins.Add) -> bool:
+    """Whether the destination is written as a directory: it ends in a slash or a dot."""
+    return instruction.destination.endswith(("/", "/.")) or instruction.destination in (".", "..")

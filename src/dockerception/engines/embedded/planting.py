@@ -1,0 +1,140 @@
+"""New entries on top of an image's files: where a path leads, which directories must be made, what replaces what.
+
+The rules for existing targets are BuildKit's: a directory keeps its attributes unless the copy brings its own, files
+replace files and links, and nothing turns a directory into a file or the other way round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+import msgspec
+
+from ...context.base import Context
+from ...errors import ContextError
+from ...oci.entry import DIRECTORY, FILE, SYMLINK, Entry, is_same, join, parent, parents
+from ...oci.toc import Toc
+
+_MAX_LINKS: Final = 255
+_UNSET_TIME: Final = -1
+DIRECTORY_MODE: Final = 0o755
+
+Find = Callable[[str], Entry | None]
+
+
+class Planting:
+    """Collects the entries of a new layer over ``below``.
+
+    ``owner`` is what directories that must be made belong to.  ``origins`` tells for each new file the context and the
+    entry whose bytes it has.
+    """
+
+    def __init__(self, below: Context, *, owner: tuple[int, int], default_time: int) -> None:
+        self._below = below
+        self._owner = owner
+        self._default_time = default_time
+        self._new: dict[str, Entry] = {}
+        self.origins: dict[str, tuple[Context, Entry]] = {}
+
+    def find(self, path: str) -> Entry | None:
+        """The entry at a path as it will be; links not followed."""
+        return self._new.get(path) or self._below.find(path)
+
+    def make_directory(self, path: str) -> str:
+        """``mkdir -p`` of a resolved path; returns it.  Raises ``ContextError`` where something else is in the way."""
+        for directory in (*parents(path), path):
+            if directory == "":
+                continue
+            found = self.find(directory)
+            if found is None:
+                uid, gid = self._owner
+                self._new[directory] = Entry(
+                    path=directory, kind=DIRECTORY, mode=DIRECTORY_MODE, uid=uid, gid=gid, mtime=_UNSET_TIME
+                )
+            elif found.kind != DIRECTORY:
+                raise ContextError(f"/{directory} can't be made a directory: it is a {found.kind} in the image.")
+        return path
+
+    def put(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
+        """Place an entry at its (resolved) path, whose directory exists."""
+        found = self.find(entry.path)
+        if found is not None and (found.kind == DIRECTORY) != (entry.kind == DIRECTORY):
+            raise _type_conflict(entry, found)
+        self._new[entry.path] = entry
+        if origin is not None:
+            self.origins[entry.path] = origin
+
+    def resolve(self, path: str) -> str:
+        """Where a path leads when links of the image, old and new, are followed inside it, the last one too.
+
+        Components that do not exist stay as they are.  Raises ``ContextError`` for a loop.
+        """
+        return resolve(self.find, path)
+
+    def finish(self) -> Toc:
+        """The entries of the new layer: those that change something, directories dated by what came into them."""
+        self._date_directories()
+        return Toc.of(entry for entry in self._new.values() if not self._changes_nothing(entry))
+
+    def _changes_nothing(self, entry: Entry) -> bool:
+        found = self._below.find(entry.path)
+        return found is not None and is_same(entry, found)
+
+    def _date_directories(self) -> None:
+        unset = {path for path, entry in self._new.items() if entry.mtime == _UNSET_TIME}
+        newest: dict[str, int] = {}
+        for path, entry in self._new.items():
+            if path in unset:
+                continue
+            directory = path
+            while directory:
+                directory = parent(directory)
+                if directory in unset:
+                    newest[directory] = max(newest.get(directory, 0), entry.mtime)
+        for path in unset:
+            self._new[path] = msgspec.structs.replace(self._new[path], mtime=newest.get(path, self._default_time))
+
+
+def resolve(find: Find, path: str) -> str:
+    """Follow links along ``path``; see ``Planting.resolve``."""
+    done = ""
+    waiting = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    links = 0
+    while waiting:
+        part = waiting.pop()
+        if part == "..":
+            done = parent(done)
+            continue
+        here = join(done, part)
+        found = find(here)
+        if found is None or found.kind != SYMLINK:
+            done = here
+            continue
+        links += 1
+        if links > _MAX_LINKS:
+            raise ContextError(f"/{path} leads through more than {_MAX_LINKS} links: is there a loop?")
+        if found.link.startswith("/"):
+            done = ""
+        waiting += [part for part in reversed(found.link.split("/")) if part not in ("", ".")]
+    return done
+
+
+def contents_of(planting: Planting) -> Callable[[Entry], Iterable[bytes | memoryview]]:
+    """How to read the bytes of the new files."""
+
+    def read(entry: Entry) -> Iterable[bytes | memoryview]:
+        context, source = planting.origins[entry.path]
+        return context.read(source)
+
+    return read
+
+
+def _type_conflict(entry: Entry, found: Entry) -> ContextError:
+    if entry.kind == DIRECTORY:
+        return ContextError(
+            f"The directory /{entry.path} can't be copied: /{entry.path} is a {found.kind} in the image.",
+            hint="copy its contents to where that leads, or remove it first",
+        )
+    what = "file" if entry.kind == FILE else entry.kind
+    return ContextError(f"The {what} /{entry.path} can't be copied: there is a directory of that name in the image.")

@@ -1,0 +1,186 @@
+"""RUN, and containers of images: from config and layers to one request to the sandbox."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+from ...context.base import Context
+from ...context.lookup_user import process_user
+from ...dockerfile import instructions as ins
+from ...errors import StepError
+from ...oci.config import ContainerConfig
+from ...sandbox.client import Sandbox
+from ...sandbox.messages import Mount, RunRequest, RunResult
+from ...store.mounts import Sharing
+from ...store.store import Store
+from . import configuring
+from .scope import environment_of
+from .values import Step
+
+_TAIL_BYTES: Final = 8192
+_TAIL_LINES: Final = 20
+_CHUNK: Final = 1 << 16
+
+Sink = Callable[[int, bytes], None]
+"""Takes output as it comes: stream number (1 stdout, 2 stderr) and bytes."""
+
+
+def run_step(
+    step: Step,
+    *,
+    stack: Sequence[str],
+    below: Context,
+    upper: str,
+    sandbox: Sandbox,
+    store: Store,
+    proxies: Mapping[str, str],
+    network: str,
+    sink: Sink,
+) -> None:
+    """Execute a RUN; its changes are in ``upper`` afterwards.  Raises ``StepError`` unless it exits with 0."""
+    instruction = step.instruction
+    assert isinstance(instruction, ins.Run)
+    user = process_user(below, step.config.user)
+    with ExitStack() as mounted:
+        request = RunRequest(
+            layers=tuple(stack),
+            args=configuring.command_line(instruction.command, step.config.shell),
+            upper=upper,
+            work=store.temporary(".work"),
+            environment=_environment(step, proxies),
+            cwd=step.config.working_dir or "/",
+            mounts=tuple(_mount(mount, step.config, store, mounted) for mount in instruction.mounts),
+            network="none" if "none" in (instruction.network, network) else "host",
+            uid=user.uid,
+            gid=user.gid,
+            additional_gids=user.groups,
+        )
+        tail = _Tail(sink)
+        result = run_with_output(sandbox, request, tail.take)
+    if result.returncode != 0 or result.not_started:
+        raise step_error(step, result, tail.text)
+
+
+def step_error(step: Step, result: RunResult, output: str) -> StepError:
+    """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
+    if result.not_started:
+        return StepError(f"“{step.text}” could not be started: {result.message}", details=output)
+    hint = {
+        127: "exit code 127 means that a command was not found; is it in the image, and in PATH?",
+        126: "exit code 126 means that a command can't be executed; is its mode right, and its architecture?",
+        137: "exit code 137 means SIGKILL; was the memory exhausted?",
+    }.get(result.returncode, "")
+    return StepError(f"“{step.text}” failed with exit code {result.returncode}.", details=output, hint=hint)
+
+
+def run_with_output(sandbox: Sandbox, request: RunRequest, sink: Sink) -> RunResult:
+    """Run with stdin closed and hand stdout and stderr to ``sink`` as they come."""
+    pipes = [os.pipe(), os.pipe()]
+    readers = [
+        threading.Thread(target=pump, args=(read_end, stream, sink), daemon=True)
+        for stream, (read_end, _) in enumerate(pipes, 1)
+    ]
+    for reader in readers:
+        reader.start()
+    try:
+        run = sandbox.begin(request, None, pipes[0][1], pipes[1][1])
+    finally:
+        for _, write_end in pipes:
+            os.close(write_end)
+    result = run.wait()
+    for reader in readers:
+        reader.join()
+    return result
+
+
+def pump(descriptor: int, stream: int, sink: Sink) -> None:
+    """Read a pipe to its end into ``sink``, and close it."""
+    try:
+        while chunk := os.read(descriptor, _CHUNK):
+            sink(stream, chunk)
+    finally:
+        os.close(descriptor)
+
+
+def container_request(
+    config: ContainerConfig,
+    *,
+    stack: Sequence[str],
+    files: Context,
+    command: Sequence[str] = (),
+    entrypoint: Sequence[str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    user: str = "",
+    cwd: str = "",
+    mounts: Sequence[Mount] = (),
+    network: str = "default",
+    has_terminal: bool = False,
+) -> RunRequest:
+    """The request that starts a container of an image, as ``docker run`` would.
+
+    ``command`` replaces CMD; ``entrypoint`` replaces ENTRYPOINT, and CMD with it.  What it writes is thrown away.
+    """
+    if entrypoint is not None:
+        args = (*entrypoint, *command)
+    else:
+        args = (*(config.entrypoint or ()), *(command or config.cmd or ()))
+    env = environment_of(config.env)
+    env.setdefault("PATH", configuring.DEFAULT_PATH)
+    if has_terminal:
+        env.setdefault("TERM", "xterm")
+    env.update(environment or {})
+    identity = process_user(files, user or config.user)
+    return RunRequest(
+        layers=tuple(stack),
+        args=tuple(args),
+        environment=tuple(f"{name}={value}" for name, value in env.items()),
+        cwd=cwd or config.working_dir or "/",
+        mounts=tuple(mounts),
+        network="none" if network == "none" else "host",
+        has_terminal=has_terminal,
+        uid=identity.uid,
+        gid=identity.gid,
+        additional_gids=identity.groups,
+    )
+
+
+def _environment(step: Step, proxies: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables of a RUN: proxies, then build arguments, then ENV, each stronger than the one before."""
+    values = {**proxies, **dict(step.args), **environment_of(step.config.env)}
+    return tuple(f"{name}={value}" for name, value in values.items())
+
+
+def _mount(mount: ins.Mount, config: ContainerConfig, store: Store, mounted: ExitStack) -> Mount:
+    target = configuring.absolute(mount.target, config.working_dir)
+    sharing: Sharing = "locked" if mount.sharing == "locked" else "private" if mount.sharing == "private" else "shared"
+    return Mount(
+        kind="cache",
+        target=target,
+        source=mounted.enter_context(store.mounts.use(mount.id or target, sharing)),
+        is_readonly=mount.is_read_only,
+        mode=0o755 if mount.mode is None else mount.mode,
+        uid=mount.uid or 0,
+        gid=mount.gid or 0,
+    )
+
+
+class _Tail:
+    """Passes output on and remembers its end for the error."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._kept = b""
+        self._lock = threading.Lock()
+
+    def take(self, stream: int, data: bytes) -> None:
+        with self._lock:
+            self._kept = (self._kept + data)[-_TAIL_BYTES:]
+        self._sink(stream, data)
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self._kept.decode(errors="replace").splitlines()[-_TAIL_LINES:])

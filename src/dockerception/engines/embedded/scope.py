@@ -1,0 +1,78 @@
+"""The variables of a Dockerfile: build arguments, platform arguments, ENV (Dockerfile reference, "ARG")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from ...dockerfile.instructions import Arg, resolve_arguments
+from ...dockerfile.stages import Dockerfile
+from ...reference import Platform
+from ..base import Settings
+
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+PROXY_ARGS: Final = frozenset(_PROXIES) | frozenset(name.lower() for name in _PROXIES)
+"""Usable in RUN without being declared; they enter neither keys nor history."""
+
+
+def platform_args(platform: Platform, build_platform: Platform, target: str) -> dict[str, str]:
+    """The automatic platform arguments of the global scope."""
+    found: dict[str, str] = {}
+    for prefix, value in (("BUILD", build_platform), ("TARGET", platform)):
+        found[f"{prefix}PLATFORM"] = str(value)
+        found[f"{prefix}OS"] = value.os
+        found[f"{prefix}ARCH"] = value.architecture
+        found[f"{prefix}VARIANT"] = value.variant
+    found["TARGETSTAGE"] = target
+    return found
+
+
+class Scope:
+    """What ``$name`` means at one place of a stage.
+
+    ``declared`` are the ARG values seen so far, in the order of their declaration; ENV of the config shadows them.
+    ``used_build_args`` collects the names of build arguments that some ARG has declared.
+    """
+
+    def __init__(
+        self, overrides: Mapping[str, str], inherited: Mapping[str, str], used_build_args: set[str], escape: str
+    ) -> None:
+        self._overrides = overrides
+        self._inherited = inherited
+        self._used = used_build_args
+        self._escape = escape
+        self.declared: dict[str, str] = {}
+
+    def declare(self, arg: Arg, environment: Mapping[str, str]) -> tuple[tuple[str, str | None], ...]:
+        """Take the names of an ARG into the scope; returns them with their values.
+
+        The value is that of the build argument, else the default, else that of an ARG before the first FROM.
+        """
+        resolved = resolve_arguments(arg, self.variables(environment), overrides=self._overrides, escape=self._escape)
+        values = []
+        for name, value in resolved:
+            if name in self._overrides:
+                self._used.add(name)
+            found = self._inherited.get(name) if value is None else value
+            if found is not None:
+                self.declared[name] = found
+            values.append((name, found))
+        return tuple(values)
+
+    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
+        """Everything that expands here; ENV wins over ARG."""
+        return {**self.declared, **environment}
+
+
+def global_scope(dockerfile: Dockerfile, settings: Settings, target: str, used_build_args: set[str]) -> dict[str, str]:
+    """The values of the ARGs before the first FROM, platform arguments included."""
+    automatic = platform_args(settings.platform, Platform.host(), target)
+    scope = Scope(settings.build_args, {}, used_build_args, dockerfile.directives.escape)
+    for arg in dockerfile.global_args:
+        scope.declare(arg, automatic)
+    return {**automatic, **scope.declared}
+
+
+def environment_of(env: tuple[str, ...] | None) -> dict[str, str]:
+    """The config's ``Env`` list as a mapping."""
+    return dict(item.partition("=")[::2] for item in env or ())

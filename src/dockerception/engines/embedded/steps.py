@@ -1,0 +1,51 @@
+"""Steps as progress shows them: numbered, timed, ended once, whatever happens in between."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...errors import DockerceptionError
+from ...progress import Reporter, StepFinished, StepStarted
+
+
+class RunningStep:
+    """A step under way; set ``is_cached`` when it turns out that there was nothing to do."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.is_cached = False
+
+
+class StepLog:
+    """Hands out step numbers for one engine and reports beginnings and ends.  Threads may share it."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self._numbers = itertools.count(1)
+
+    @contextmanager
+    def step(self, name: str, *, level: int = 0) -> Iterator[RunningStep]:
+        """A step for the duration of the block; an exception ends it with its message."""
+        running = RunningStep(next(self._numbers))
+        self._report(StepStarted(step=running.number, level=level, name=name))
+        started = time.monotonic()
+        error = ""
+        try:
+            yield running
+        except DockerceptionError as failure:
+            error = failure.message
+            raise
+        except BaseException as failure:
+            error = type(failure).__name__
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self._report(StepFinished(step=running.number, cached=running.is_cached, seconds=seconds, error=error))
+
+    def cached(self, name: str, *, level: int = 0) -> None:
+        """Report a step that a whole cached stage contains."""
+        with self.step(name, level=level) as running:
+            running.is_cached = True

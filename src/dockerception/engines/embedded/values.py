@@ -1,0 +1,68 @@
+"""What the embedded engine knows of a stage, before and after it is built."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...dockerfile.instructions import Instruction
+from ...dockerfile.stages import Stage
+from ...oci.config import ContainerConfig, History
+from ...store.images import StoredImage
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """What a FROM leads to: an earlier stage, an image, or (neither) ``scratch``.
+
+    ``identity`` is what enters keys: empty for scratch, the config's digest and platform for an image.
+    """
+
+    name: str
+    stage: Evaluated | None = None
+    image: StoredImage | None = None
+    identity: str = ""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One instruction, expanded, with everything that its execution needs.
+
+    ``config`` is the config before it; ``args`` the declared build arguments; ``makes_layer`` says whether its
+    history item stands for a layer; ``text`` is what progress and errors show; ``is_trigger`` marks ONBUILD ones.
+    """
+
+    instruction: Instruction
+    config: ContainerConfig
+    args: tuple[tuple[str, str], ...]
+    created_by: str
+    makes_layer: bool
+    text: str
+    is_trigger: bool = False
+
+
+class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage with all its names resolved and all its text expanded: nothing of it has been executed."""
+
+    stage: Stage
+    base: Base
+    steps: tuple[Step, ...]
+    config: ContainerConfig
+    author: str
+
+    @property
+    def label(self) -> str:
+        """What progress calls the stage: its name, or ``stage-N``."""
+        return self.stage.name or f"stage-{self.stage.index}"
+
+
+class StageState(msgspec.Struct, frozen=True, kw_only=True):
+    """A built stage, not yet an image: its content key; its layers (short ids of the store, bottom first, the base's
+    included); and when each layer above the base image was made, in seconds since the epoch."""
+
+    key: str
+    layers: tuple[str, ...]
+    created: tuple[int, ...] = ()
+    is_cached: bool = False
+
+
+def base_history(base: Base) -> tuple[History, ...]:
+    """The history items that a stage inherits from an image."""
+    return base.image.config.history if base.image else ()

@@ -1,0 +1,171 @@
+"""Where a level's files and its Dockerfile come from: a directory, standard input, or what a builder emitted."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+import msgspec
+
+from .context import ignore
+from .context.base import Context
+from .context.compose import empty
+from .context.control_file import read_control_file
+from .context.directory import DirectoryContext
+from .context.reshape import apply_ignore, strip_single_directory
+from .context.tar_context import TarContext
+from .context.tarstream import receive
+from .dockerfile import stages
+from .dockerfile.stages import Dockerfile
+from .emitting import Emitted, spool
+from .errors import ContextError, DockerfileError, UsageError
+from .oci.tarreader import Limits
+from .oci.toc import Toc
+from .progress import Notice, Reporter
+from .request import BuildRequest
+from .store.store import Store
+
+IGNORE_FILE: Final = ".dockerignore"
+DEFAULT_DOCKERFILE: Final = "Dockerfile"
+_MAX_DOCKERFILE: Final = 16 << 20
+_LISTED: Final = 10
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a level is built from."""
+
+    dockerfile: Dockerfile
+    context: Context
+
+
+class Sources:
+    """Opens what a request names."""
+
+    def __init__(self, request: BuildRequest, store: Store, report: Reporter) -> None:
+        self._request = request
+        self._store = store
+        self._report = report
+
+    def first(self) -> Origin:
+        """Level 0: ``PATH``, ``-`` or nothing, with ``-f``."""
+        request = self._request
+        if request.source == "-":
+            if request.dockerfile == "-":
+                raise UsageError(
+                    "Standard input can't be both the context (-) and the Dockerfile (-f -).",
+                    hint="give the context as a directory, or leave it out if the Dockerfile needs none",
+                )
+            return self._streamed(*self._from_stdin())
+        text, name = self._outside_dockerfile(request.dockerfile)
+        if not request.source:
+            return Origin(dockerfile=stages.load(text, name=name), context=empty())
+        return self._directory(request.source, text, name)
+
+    def of_context(self, emitted: Emitted) -> Origin:
+        """Level 1 and above: an emitted context, with ``--runtime-file`` or ``--runtime-dockerfile``."""
+        request = self._request
+        name = request.runtime_file or DEFAULT_DOCKERFILE
+        if not request.runtime_dockerfile:
+            return self._streamed(emitted.toc, emitted.spool, name, emitted.origin)
+        text = _read_file(request.runtime_dockerfile)
+        context = self._ignoring(emitted.toc, emitted.spool, emitted.origin, name)
+        return Origin(dockerfile=stages.load(text, name=request.runtime_dockerfile), context=context)
+
+    def _directory(self, source: str, text: bytes, name: str) -> Origin:
+        if not os.path.isdir(source):
+            what = "is a file" if os.path.exists(source) else "does not exist"
+            raise ContextError(
+                f"The context {source} {what}; it must be a directory or “-”.", hint="to give a tar file: … - < FILE"
+            )
+        beside = f"{self._request.dockerfile or os.path.join(source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
+        rules = _read_rules(beside) if self._request.dockerfile != "-" else None
+        rules = rules or _read_rules(os.path.join(source, IGNORE_FILE))
+        context = DirectoryContext(source, rules=rules, cache=self._store.listings)
+        return Origin(dockerfile=stages.load(text, name=name), context=context)
+
+    def _outside_dockerfile(self, given: str) -> tuple[bytes, str]:
+        """The bytes and the name of the Dockerfile that ``-f`` or the source directory gives."""
+        request = self._request
+        if given == "-":
+            return self._read_stdin(), "Dockerfile on standard input"
+        path = given or os.path.join(request.source, DEFAULT_DOCKERFILE)
+        if not given and not os.path.exists(path) and os.path.isdir(request.source):
+            raise DockerfileError(
+                f"There is no {DEFAULT_DOCKERFILE} in {os.path.abspath(request.source)}.",
+                hint="name it with -f FILE, or go to the directory that has it",
+            )
+        return _read_file(path), given or DEFAULT_DOCKERFILE
+
+    def _read_stdin(self) -> bytes:
+        read = self._request.read_stdin
+        if read is None:
+            raise UsageError("There is no standard input to read the Dockerfile from.")
+        text = b""
+        while len(text) <= _MAX_DOCKERFILE and (chunk := read(1 << 20)):
+            text += chunk
+        return text
+
+    def _from_stdin(self) -> tuple[Toc, str, str, str]:
+        request = self._request
+        if request.read_stdin is None:
+            raise UsageError("There is no standard input to read the context from.")
+        origin = "The context on standard input"
+        limits = Limits(max_bytes=request.max_context, bytes_option="--max-context")
+        with spool(self._store) as (path, descriptor):
+            received = receive(request.read_stdin, spool=descriptor, origin=origin, source="stdin", limits=limits)
+        return received.toc, path, request.dockerfile or DEFAULT_DOCKERFILE, origin
+
+    def _streamed(self, toc: Toc, path: str, name: str, origin: str) -> Origin:
+        toc, note = strip_single_directory(toc, name)
+        if note:
+            self._report(Notice(text=note))
+        whole = TarContext(toc, path, origin=origin[0].lower() + origin[1:])
+        text = read_control_file(whole, name, max_bytes=_MAX_DOCKERFILE)
+        if text is None:
+            raise _no_dockerfile(toc, name, origin)
+        return Origin(
+            dockerfile=stages.load(text, name=f"{name} of {whole.origin}"),
+            context=self._ignoring(toc, path, whole.origin, name),
+        )
+
+    def _ignoring(self, toc: Toc, path: str, origin: str, name: str) -> Context:
+        """The context without what its ignore file leaves out; peers do not look at it in a stream."""
+        whole = TarContext(toc, path, origin=origin)
+        for ignore_file in (f"{name}{IGNORE_FILE}", IGNORE_FILE):
+            text = read_control_file(whole, ignore_file)
+            if text is not None:
+                toc, dropped = apply_ignore(toc, ignore.compile(ignore.read(text, source=ignore_file)))
+                if dropped:
+                    self._report(Notice(text=f"{ignore_file} left {dropped} entries out of {origin}."))
+                return TarContext(toc, path, origin=origin)
+        return whole
+
+
+def _read_rules(path: str) -> ignore.IgnoreRules | None:
+    try:
+        with open(path, "rb") as file:
+            return ignore.compile(ignore.read(file.read(), source=os.path.basename(path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ContextError(f"{path} can't be read: {error.strerror}.") from error
+
+
+def _read_file(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read(_MAX_DOCKERFILE)
+    except OSError as error:
+        raise DockerfileError(
+            f"The Dockerfile {path} can't be read: {error.strerror}.", hint="check the path after -f"
+        ) from error
+
+
+def _no_dockerfile(toc: Toc, name: str, origin: str) -> ContextError:
+    top = [entry.path + ("/" if entry.kind == "directory" else "") for entry in toc.children("")]
+    shown = ", ".join(top[:_LISTED]) + (", …" if len(top) > _LISTED else "") if top else "nothing"
+    return ContextError(
+        f"{origin} has no {name} at its top; there is: {shown}.",
+        hint="put it there; or name another file of the context (--runtime-file, or -f for “assemble -”); or bring one"
+        " from outside with --runtime-dockerfile FILE",
+    )
