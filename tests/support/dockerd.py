@@ -31,7 +31,7 @@ _START_SECONDS = 60.0
 def running_docker() -> Iterator[Docker]:
     """A client of the oracle, which is started if it does not run.  Needs root."""
     need_root()
-    root = _root()
+    root = oracle_root()
     work = cache.folder() / f"{root.name}.work"
     work.mkdir(exist_ok=True)
     with (work / "users.lock").open("a") as user:
@@ -42,7 +42,9 @@ def running_docker() -> Iterator[Docker]:
         yield _client(root, work)
 
 
-def _root() -> Path:
+def oracle_root() -> Path:
+    """The root file system that the daemon's programs come from."""
+
     def make(path: Path) -> None:
         need("mmdebstrap")
         subprocess.run([*_RECIPE, os.fspath(path)], check=True, stdin=subprocess.DEVNULL)
