@@ -20,6 +20,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["go-hello", "go-onbuild", "go-scratch"]
 _START_SECONDS = 20.0
 
+pytestmark = pytest.mark.xdist_group("examples")  # the Go base is large: one worker imports it, once
+
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
