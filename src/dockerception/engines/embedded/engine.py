@@ -121,7 +121,7 @@ class EmbeddedEngine:
                 hint='add CMD ["tar", "-c", …] to its Dockerfile, or give a command after “--”; to build one image'
                 " without running it, use “dockerception assemble”",
             )
-        self._make_trees(stack)
+        self.faces.trees(stack)
         return SandboxEmission(
             self.sandbox(), run, timeout=request.timeout, config=config, report=self._report, step=step
         )
@@ -154,7 +154,7 @@ class EmbeddedEngine:
 
     def container(self, image: StoredImage) -> tuple[ImageConfig, tuple[str, ...], Context]:
         """What is needed to run an image: its config, its layers with their trees made, and its files."""
-        self._make_trees(image.layers)
+        self.faces.trees(image.layers)
         return image.config, image.layers, self._view(image, f"the image {image.image[:19]}")
 
     def close(self) -> None:
@@ -164,10 +164,6 @@ class EmbeddedEngine:
             sandbox.close()
         for solver in self._solvers:
             solver.join()
-
-    def _make_trees(self, stack: tuple[str, ...]) -> None:
-        for index in range(len(stack)):
-            self.faces.tree(stack[: index + 1])
 
     def _view(self, image: StoredImage, origin: str) -> Context:
         return self._view_layers(image.layers, origin)

@@ -62,8 +62,7 @@ class Executor:
             raise
 
     def _run(self, step: Step, stack: Sequence[str], step_number: int) -> Layer:
-        for index in range(len(stack)):
-            self._faces.tree(stack[: index + 1])
+        self._faces.trees(stack)
         upper = self._store.temporary(".upper")
         run_step(
             step,

@@ -59,8 +59,12 @@ class Faces:
         """The bytes of the files in all layers of a stack."""
         return sum(self.toc(stack[: index + 1]).size for index in range(len(stack)))
 
-    def tree(self, stack: Sequence[str]) -> None:
-        """Give the top layer of a stack its tree."""
+    def trees(self, stack: Sequence[str]) -> None:
+        """Give every layer of a stack its tree: what a RUN mounts."""
+        for index in range(len(stack)):
+            self._tree(stack[: index + 1])
+
+    def _tree(self, stack: Sequence[str]) -> None:
         with self._lock:
             layer = self._store.layers.get(stack[-1])
             if not layer.has_tree:
@@ -92,6 +96,8 @@ class Faces:
             return self._write_blob(
                 entries, contents, lambda diff_id, listed: self._store.layers.add_blob(diff_id=diff_id, toc=listed)
             )
+        # Directories that the layer has only implicitly get the attributes that they have below.
+        self.trees(below)
         finished = self._store.temporary(".tree")
         self._sandbox().unpack(finished, tarwriter.write(entries, checked(contents)), below=below)
         layer = self._store.layers.add_tree(finished)
@@ -104,7 +110,7 @@ class Faces:
             return read_range(self._store.blobs.path(layer.diff_id), entry.offset, entry.size)
         if not layer.has_tree and layer.original is not None and entry.offset != NO_OFFSET:
             return read_range(self._store.blobs.path(self.blob(stack).diff_id), entry.offset, entry.size)
-        self.tree(stack)
+        self.trees(stack)
         return self._read_tree(self._store.layers.tree_path(layer.layer), entry)
 
     def _list_tree(self, stack: Sequence[str], layer: Layer) -> Toc:

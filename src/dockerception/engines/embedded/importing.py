@@ -86,6 +86,7 @@ class _Tee:
         self._file = file
         self._on_progress = on_progress
         self._head = b""
+        self._told = 0
 
     def peek(self) -> bytes:
         """The first bytes, enough to recognise a compression; they will be read again."""
@@ -103,7 +104,9 @@ class _Tee:
             chunk = self._read(size)
         if chunk:
             self._file.write(chunk)
-            self._on_progress(self._file.size)
+            if self._file.size - self._told >= _CHUNK:
+                self._told = self._file.size
+                self._on_progress(self._told)
         return chunk
 
 
