@@ -1,3 +1,76 @@
-"""dockerception builds small container images."""
+"""dockerception builds small container images.
+
+A *builder* image compiles a program and, when run, writes a build context to stdout as a tar stream; from that stream
+the small *runtime* image is made.
+
+    import dockerception
+
+    image = dockerception.build(".", tags=["app"])
+    print(image.id, image.size)
+    image.save("app.tar")
+
+``build`` runs the whole chain, ``context`` only its first half, ``assemble`` only its second.  Everything raises
+subclasses of ``DockerceptionError``.  Names are loaded when they are first used, so that ``import dockerception`` is
+cheap.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import (
+        BuilderError,
+        ContextError,
+        DockerceptionError,
+        DockerfileError,
+        ImageError,
+        ImageNotFoundError,
+        MachineError,
+        StepError,
+        StoreError,
+        StreamError,
+        UnsupportedError,
+        UsageError,
+    )
+    from .facade import Image, LayerInfo, assemble, build, context
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BuilderError",
+    "ContextError",
+    "DockerceptionError",
+    "DockerfileError",
+    "Image",
+    "ImageError",
+    "ImageNotFoundError",
+    "LayerInfo",
+    "MachineError",
+    "StepError",
+    "StoreError",
+    "StreamError",
+    "UnsupportedError",
+    "UsageError",
+    "__version__",
+    "assemble",
+    "build",
+    "context",
+]
+
+_FROM_FACADE = frozenset({"Image", "LayerInfo", "assemble", "build", "context"})
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module = import_module(f"{__name__}.{'facade' if name in _FROM_FACADE else 'errors'}")
+    value: object = getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
