@@ -1,0 +1,208 @@
+"""The options of ``build``, ``context`` and ``assemble``: each defined once, with type, help and default."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import click
+import msgspec
+
+from ..engines.base import Network, Output
+from ..errors import UsageError
+from ..reference import Platform, Reference
+from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, Isolation
+from . import values
+from .click_types import Value, option
+from .progress import MODES
+from .stores import store_option
+
+_Command = TypeVar("_Command")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for, as click gives it: one field an option; a command has those that it declares."""
+
+    path: str = ""
+    command: tuple[str, ...] = ()
+    tag: tuple[Reference, ...] = ()
+    file: str = ""
+    build_arg: tuple[tuple[str, str | None], ...] = ()
+    target: str = ""
+    build_context: tuple[tuple[str, str], ...] = ()
+    label: tuple[tuple[str, str], ...] = ()
+    no_cache: bool = False
+    no_cache_filter: tuple[str, ...] = ()
+    pull: bool = False
+    network: Network = "default"
+    platform: Platform | None = None
+    progress: str = "auto"
+    output: tuple[Output, ...] = ()
+    load: bool = False
+    iidfile: str = ""
+    metadata_file: str = ""
+    quiet: bool = False
+    builder_tag: str | None = None
+    runtime_file: str = ""
+    runtime_dockerfile: str = ""
+    emit_timeout: float = DEFAULT_EMIT_TIMEOUT
+    max_context: int = DEFAULT_MAX_CONTEXT
+    max_depth: int = DEFAULT_MAX_DEPTH
+    isolation: Isolation = "auto"
+    runtime: str = ""
+    store: str = ""
+
+
+def _tag(text: str) -> Reference:
+    reference = Reference.parse(text)
+    if reference.digest is not None:
+        raise UsageError(f"“{text}” has a digest, which an image gets only by being built.", hint="write NAME[:TAG]")
+    return reference
+
+
+def _builder_tag(text: str) -> str:
+    return str(_tag(text)) if text else ""
+
+
+def _common(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
+    return option(*declarations, is_common=True, **attributes)
+
+
+ISOLATION: Final = _common(
+    "--isolation",
+    type=click.Choice(["auto", "oci", "chroot"]),
+    default="auto",
+    show_default=True,
+    help="How steps are kept apart from this machine.",
+)
+RUNTIME: Final = _common("--runtime", metavar="NAME|PATH", default="", help="The OCI runtime: crun, runc or a path.")
+NETWORK: Final = _common(
+    "--network",
+    type=click.Choice(["default", "none", "host"]),
+    default="default",
+    show_default=True,
+    help="The network of steps and builders; default is the host's.",
+)
+
+# In the order of the help, which lists them in this order too.
+SOURCE: Final = (
+    click.argument("path", required=False, default="", metavar="PATH | -", type=click.Path(allow_dash=True)),
+    _common("-f", "--file", metavar="FILE", default="", help="The Dockerfile; - is stdin.  [default: PATH/Dockerfile]"),
+    _common("--target", metavar="STAGE", default="", help="Build up to this stage; in a build it is the builder."),
+    _common(
+        "--build-arg",
+        metavar="NAME[=VALUE]",
+        multiple=True,
+        type=Value("variable", values.variable),
+        help="Set a build argument; without a value it is taken from the environment.",
+    ),
+    _common(
+        "--build-context",
+        metavar="NAME=VALUE",
+        multiple=True,
+        type=Value("context", values.named_context),
+        help="A further context, or what a FROM of this name stands for, e.g. golang=apt://?include=golang-go.",
+    ),
+)
+BUILDING: Final = (
+    _common("--no-cache", is_flag=True, help="Do every step again."),
+    _common(
+        "--no-cache-filter",
+        metavar="NAME",
+        multiple=True,
+        help="Do the steps of this stage again; level:N is a level, emit the run of the builder.",
+    ),
+    _common("--pull", is_flag=True, help="Look bases up at their source, though the store has them."),
+    NETWORK,
+    _common(
+        "--platform",
+        metavar="OS/ARCH",
+        type=Value("platform", Platform.parse),
+        help="The platform to build for.  [default: this machine's]",
+    ),
+    _common(
+        "--max-context",
+        metavar="SIZE",
+        type=Value("size", values.size),
+        default=DEFAULT_MAX_CONTEXT,
+        help="The largest context that is taken from a stream: 500m, 2g; 0 is no limit.  [default: 64g]",
+    ),
+    ISOLATION,
+    RUNTIME,
+    store_option,
+)
+SHOWING: Final = (
+    _common(
+        "--progress",
+        type=click.Choice(MODES),
+        default="auto",
+        show_default=True,
+        help="How progress is shown, on stderr.",
+    ),
+)
+EMITTING: Final = (
+    _common(
+        "--builder-tag",
+        metavar="[=NAME]",
+        type=Value("name", _builder_tag),
+        help="Name the builder too; without NAME, after the first -t: app:1 has app-builder:1.",
+    ),
+    _common(
+        "--emit-timeout",
+        metavar="DURATION",
+        type=Value("duration", values.positive_duration),
+        default=DEFAULT_EMIT_TIMEOUT,
+        help="The longest silence of a builder: 10m, 90s.  [default: 10m]",
+    ),
+    _common(
+        "--max-depth",
+        metavar="LEVELS",
+        type=click.IntRange(min=1),
+        default=DEFAULT_MAX_DEPTH,
+        show_default=True,
+        help="The longest chain of levels.",
+    ),
+)
+RUNTIME_LEVEL: Final = (
+    _common(
+        "--runtime-file", metavar="NAME", default="", help="The runtime image's Dockerfile in the emitted context."
+    ),
+    _common(
+        "--runtime-dockerfile", metavar="FILE", default="", help="The runtime image's Dockerfile, from this machine."
+    ),
+)
+RESULT: Final = (
+    _common("-t", "--tag", metavar="NAME[:TAG]", multiple=True, type=Value("name", _tag), help="Name the image."),
+    _common(
+        "--label",
+        metavar="KEY=VALUE",
+        multiple=True,
+        type=Value("label", values.label),
+        help="Set a label of the image.",
+    ),
+    _common(
+        "-o",
+        "--output",
+        metavar="type=…,dest=…",
+        multiple=True,
+        type=Value("output", values.output),
+        help="Write the image out: type=docker|oci|tar|local,dest=PATH; a bare path is a directory of its files, - a"
+        " tar of them on stdout.",
+    ),
+    _common("--load", is_flag=True, help="Load the image into a Docker or Podman daemon of this machine."),
+    _common("--iidfile", metavar="FILE", default="", help="Write the image's id to a file."),
+    _common("--metadata-file", metavar="FILE", default="", help="Write what came of it to a file, as JSON."),
+    _common("-q", "--quiet", is_flag=True, help="Show no progress, and print the image's id on stdout."),
+)
+
+
+def options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[_Command], _Command]:
+    """A decorator that gives a command these groups of options, in this order."""
+
+    def decorate(command: _Command) -> _Command:
+        for group in reversed(groups):
+            for each in reversed(group):
+                command = each(command)
+        return command
+
+    return decorate

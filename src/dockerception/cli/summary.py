@@ -1,0 +1,102 @@
+"""What came of a build: the closing lines for a person, and the metadata document for a program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from . import formats
+
+if TYPE_CHECKING:
+    from ..api import Outcome
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """A builder; ``image`` is empty unless it has been given a name, ``size`` in bytes, uncompressed."""
+
+    level: int
+    key: str
+    image: str
+    size: int
+    is_cached: bool
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """The images of a chain, ``builders`` in their order; ``names`` are the last image's, canonical."""
+
+    builders: tuple[Made, ...] = ()
+    image: str
+    size: int
+    names: tuple[str, ...] = ()
+    familiar_names: tuple[str, ...] = ()
+    materials: tuple[dict[str, str], ...] = ()
+    seconds: float = 0.0
+    is_cached: bool = False
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Summary:
+        """The summary of what ``api.build`` returns."""
+        return cls(
+            builders=tuple(
+                Made(level=each.level, key=each.key, image=each.image, size=each.size, is_cached=each.is_cached)
+                for each in outcome.builders
+            ),
+            image=outcome.image.image,
+            size=outcome.image.size,
+            names=tuple(str(name) for name in outcome.image.names),
+            familiar_names=tuple(name.familiar for name in outcome.image.names),
+            materials=tuple(
+                {"kind": each.kind, "name": each.name, "digest": each.digest} for each in outcome.materials
+            ),
+            seconds=outcome.seconds,
+            is_cached=outcome.is_cached,
+        )
+
+    def lines(self) -> list[str]:
+        """Sizes of builder and runtime image, and how much smaller it got."""
+        last = "runtime" if self.builders else "image"
+        rows = [
+            *(
+                (_builder_name(made, len(self.builders)), formats.short(made.image), made.size)
+                for made in self.builders
+            ),
+            (last, formats.short(self.image), self.size),
+        ]
+        width = max(len(name) for name, _, _ in rows)
+        lines = [f"{name:<{width}}  {image:12}  {formats.size(size):>7}" for name, image, size in rows]
+        if self.familiar_names:
+            lines[-1] += "  " + ", ".join(self.familiar_names)
+        if self.builders and self.builders[-1].size > self.size > 0:
+            ratio = round(self.builders[-1].size / self.size)
+            if ratio > 1:
+                lines.append(f"The runtime image is 1/{ratio} of its builder.")
+        lines.append(
+            f"Everything was cached ({self.seconds:.2f}s)." if self.is_cached else f"Done in {self.seconds:.2f}s."
+        )
+        return lines
+
+    def metadata(self) -> dict[str, object]:
+        """The document of ``--metadata-file``: buildx's keys where it has one, else our own."""
+        return {
+            "containerimage.config.digest": self.image,
+            "image.name": ",".join(self.names),
+            "dockerception.size": self.size,
+            "dockerception.levels": [
+                {
+                    "level": made.level,
+                    "key": made.key,
+                    "image": made.image,
+                    "size": made.size,
+                    "cached": made.is_cached,
+                }
+                for made in self.builders
+            ],
+            "dockerception.materials": list(self.materials),
+            "dockerception.seconds": round(self.seconds, 3),
+            "dockerception.cached": self.is_cached,
+        }
+
+
+def _builder_name(made: Made, count: int) -> str:
+    return "builder" if count == 1 else f"builder {made.level}"
