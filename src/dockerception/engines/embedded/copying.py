@@ -180,7 +180,7 @@ class Copier:
                 changes["link"] = self._inside(root, entry.link)
             origin = (archive, entry) if entry.kind == FILE else None
             if place:
-                planting.put(msgspec.structs.replace(entry, **changes), origin)
+                planting.replace(msgspec.structs.replace(entry, **changes), origin)
 
     def _inside(self, root: str, path: str) -> str:
         """A path of the archive below ``root``: links on the way are followed as if ``root`` were the whole world."""

@@ -17,6 +17,7 @@ from ...oci.config import ContainerConfig
 from ...reference import Platform
 from ..base import Settings
 from . import configuring, wording
+from .keys import is_directory_destination
 from .scope import Scope, environment_of, global_scope
 from .values import Base, Evaluated, Step
 
@@ -120,7 +121,10 @@ class _StageRun:
         config: ContainerConfig,
         author: str,
     ) -> None:
-        self._scope = Scope(settings.build_args, global_args, used_build_args, escape)
+        environment = environment_of(config.env)
+        self._scope = Scope(
+            settings.build_args, global_args, environment, used_build_args=used_build_args, escape=escape
+        )
         self._escape = escape
         self._has_own_cmd = False
         self.config = config
@@ -131,13 +135,12 @@ class _StageRun:
     def take(self, instruction: ins.Instruction, *, is_trigger: bool = False) -> None:
         """Evaluate the next instruction."""
         before = self.config
-        environment = environment_of(before.env)
         if isinstance(instruction, ins.Arg):
-            values = self._scope.declare(instruction, environment)
+            values = self._scope.declare(instruction)
             text = "ARG " + " ".join(name if value is None else f"{name}={value}" for name, value in values)
             self._append(instruction, before, text, makes_layer=False, is_trigger=is_trigger)
             return
-        expanded = ins.expand_instruction(instruction, self._scope.variables(environment), escape=self._escape)
+        expanded = ins.expand_instruction(instruction, self._scope.variables, escape=self._escape)
         arguments: tuple[str, ...] = ()
         makes_layer = isinstance(expanded, ins.Run | ins.Copy | ins.Add)
         match expanded:
@@ -145,6 +148,9 @@ class _StageRun:
                 _check_supported(expanded)
             case ins.Maintainer(name=name):
                 self.author = name
+            case ins.Env(pairs=pairs):
+                self.config = configuring.apply(before, expanded, has_own_cmd=self._has_own_cmd)
+                self._scope.set({pair.name: pair.value for pair in pairs})
             case ins.Build() | ins.In() | ins.Publish() | ins.From() | ins.Arg():
                 keyword = expanded.original.split()[0]
                 raise UnsupportedError(
@@ -174,7 +180,7 @@ class _StageRun:
             Step(
                 instruction=instruction,
                 config=before,
-                args=tuple(self._scope.declared.items()),
+                environment=tuple(self._scope.variables.items()),
                 created_by=text,
                 makes_layer=makes_layer,
                 text=instruction.original,
@@ -202,6 +208,8 @@ def _parse_trigger(text: str, base: str) -> ins.Instruction:
 def _check_supported(instruction: ins.Run | ins.Copy | ins.Add) -> None:
     """Refuse what is parsed but not executed by this version."""
     reason = ""
+    if isinstance(instruction, ins.Copy | ins.Add):
+        _check_destination(instruction)
     match instruction:
         case ins.Run(mounts=mounts, security=security, devices=devices):
             other = next((mount.type for mount in mounts if mount.type != "cache"), "")
@@ -227,6 +235,15 @@ def _check_supported(instruction: ins.Run | ins.Copy | ins.Add) -> None:
                 reason = "ADD --keep-git-dir"
     if reason:
         raise UnsupportedError(f"{reason} is not supported yet.", hint="it comes with a later version")
+
+
+def _check_destination(instruction: ins.Copy | ins.Add) -> None:
+    if len(instruction.sources) > 1 and not is_directory_destination(instruction):
+        keyword = type(instruction).__name__.upper()
+        raise DockerfileError(
+            f"{keyword} has several sources, so “{instruction.destination}” must be a directory and end with a slash.",
+            hint=f"write {instruction.destination}/",
+        )
 
 
 def _is_remote(source: str) -> bool:

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from ...context.base import Context
 from ...context.lookup_user import owner as owner_ids
+from ...context.lookup_user import process_user
 from ...dockerfile import instructions as ins
 from ...dockerfile.stages import Dockerfile, excerpt_for
-from ...errors import DockerceptionError
+from ...errors import ContextError, DockerceptionError, DockerfileError
 from ...progress import Reporter, StepLog
 from ...store.layers import Layer
 from ...store.store import Store
@@ -81,7 +82,7 @@ class Executor:
         instruction = step.instruction
         assert isinstance(instruction, ins.Copy | ins.Add)
         below = self._below(stack)
-        owner = owner_ids(below, instruction.chown) if instruction.chown else None
+        owner = _owner(below, instruction.chown)
         time = self._level.settings.epoch if self._level.settings.is_epoch_fixed else 0
         planting = Planting(below, owner=owner or (0, 0), default_time=time)
         archives = Archives(self._store)
@@ -108,12 +109,21 @@ class Executor:
         parent = below.find(posixpath.dirname(path))
         settings = self._level.settings
         time = settings.epoch if settings.is_epoch_fixed or parent is None else parent.mtime
-        planting = Planting(below, owner=(0, 0), default_time=time)
+        # As BuildKit: a directory made by WORKDIR belongs to the USER of that line.
+        user = process_user(below, step.config.user)
+        planting = Planting(below, owner=(user.uid, user.gid), default_time=time)
         planting.make_directory(planting.resolve(path))
         return self._faces.add(planting.finish(), contents_of(planting), wants_tree=wants_tree, below=stack)
 
     def _below(self, stack: Sequence[str]) -> Context:
         return self._faces.view(stack, "the image so far")
+
+
+def _owner(below: Context, chown: str) -> tuple[int, int] | None:
+    try:
+        return owner_ids(below, chown) if chown else None
+    except ContextError as error:
+        raise DockerfileError(error.message, hint=error.hint) from error
 
 
 def add_excerpt(error: DockerceptionError, instruction: ins.Instruction, dockerfile: Dockerfile) -> None:

@@ -70,10 +70,10 @@ def export(
         with destination(output.destination) as sink:
             docker_archive.write(outgoing(store, faces, image, names), sink)
     elif output.type == "oci":
-        from ...transports import oci_layout
+        from ...transports import layout_directory, oci_layout
 
         if dict(output.attributes).get("tar", "true") in ("false", "0"):
-            oci_layout.write_directory(outgoing(store, faces, image, names), output.destination)
+            layout_directory.write_directory(outgoing(store, faces, image, names), output.destination)
             return
         with destination(output.destination) as sink:
             oci_layout.write(outgoing(store, faces, image, names), sink)

@@ -73,7 +73,8 @@ def _history(
     for step in steps:
         if step.makes_layer:
             now = next(times)
-        items.append(_item(step, now))
+        if step.created_by:
+            items.append(_item(step, now))
     return items, now
 
 

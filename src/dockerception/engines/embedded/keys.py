@@ -40,11 +40,10 @@ def run_parts(step: Step, network: str) -> Parts:
     instruction = step.instruction
     assert isinstance(instruction, ins.Run)
     config = step.config
-    args = tuple((name, value) for name, value in step.args if name not in PROXY_ARGS)
+    environment = tuple((name, value) for name, value in step.environment if name not in PROXY_ARGS)
     return (
         ("command", configuring.command_line(instruction.command, config.shell)),
-        ("environment", tuple(config.env or ())),
-        ("build arguments", tuple(sorted(args))),
+        ("environment", tuple(sorted(environment))),
         ("working directory", config.working_dir),
         ("user", config.user),
         ("network", network if instruction.network == "default" else instruction.network),

@@ -65,6 +65,17 @@ class Planting:
         if origin is not None:
             self.origins[entry.path] = origin
 
+    def replace(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
+        """``put``, but whatever is in the way goes, as when a tar archive is unpacked; only directories merge."""
+        found = self.find(entry.path)
+        if found is not None and found.kind != entry.kind:
+            prefix = f"{entry.path}/"
+            for path in [path for path in self._new if path == entry.path or path.startswith(prefix)]:
+                del self._new[path]
+        self._new[entry.path] = entry
+        if origin is not None:
+            self.origins[entry.path] = origin
+
     def resolve(self, path: str) -> str:
         """Where a path leads when links of the image, old and new, are followed inside it, the last one too.
 

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from ...context.base import Context
-from ...context.lookup_user import process_user
+from ...context.lookup_user import User, process_user
 from ...dockerfile import instructions as ins
 from ...errors import StepError
 from ...oci.config import ContainerConfig
@@ -57,7 +57,7 @@ def run_step(
             network="none" if "none" in (instruction.network, network) else "host",
             uid=user.uid,
             gid=user.gid,
-            additional_gids=user.groups,
+            additional_gids=_all_groups(user),
         )
         tail = _Tail(sink)
         result = run_with_output(sandbox, request, tail.take)
@@ -144,13 +144,18 @@ def container_request(
         has_terminal=has_terminal,
         uid=identity.uid,
         gid=identity.gid,
-        additional_gids=identity.groups,
+        additional_gids=_all_groups(identity),
     )
 
 
+def _all_groups(user: User) -> tuple[int, ...]:
+    """The additional groups as Docker sets them: the primary one is among them."""
+    return tuple(dict.fromkeys((user.gid, *user.groups)))
+
+
 def _environment(step: Step, proxies: Mapping[str, str]) -> tuple[str, ...]:
-    """The variables of a RUN: proxies, then build arguments, then ENV, each stronger than the one before."""
-    values = {**proxies, **dict(step.args), **environment_of(step.config.env)}
+    """The variables of a RUN; what the Dockerfile says is stronger than the machine's proxies."""
+    values = {**proxies, **dict(step.environment)}
     return tuple(f"{name}={value}" for name, value in values.items())
 
 

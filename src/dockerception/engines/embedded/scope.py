@@ -28,27 +28,34 @@ def platform_args(platform: Platform, build_platform: Platform, target: str) -> 
 
 
 class Scope:
-    """What ``$name`` means at one place of a stage.
+    """What ``$name`` means at one place of a stage: ARG and ENV in the order of their lines, the later one counts.
 
-    ``declared`` are the ARG values seen so far, in the order of their declaration; ENV of the config shadows them.
-    ``used_build_args`` collects the names of build arguments that some ARG has declared.
+    ``declared`` are the ARG values seen so far, in the order of their declaration.  ``used_build_args`` collects the
+    names of build arguments that some ARG has declared.
     """
 
     def __init__(
-        self, overrides: Mapping[str, str], inherited: Mapping[str, str], used_build_args: set[str], escape: str
+        self,
+        overrides: Mapping[str, str],
+        inherited: Mapping[str, str],
+        environment: Mapping[str, str],
+        *,
+        used_build_args: set[str],
+        escape: str,
     ) -> None:
         self._overrides = overrides
         self._inherited = inherited
         self._used = used_build_args
         self._escape = escape
         self.declared: dict[str, str] = {}
+        self.variables: dict[str, str] = dict(environment)
 
-    def declare(self, arg: Arg, environment: Mapping[str, str]) -> tuple[tuple[str, str | None], ...]:
+    def declare(self, arg: Arg) -> tuple[tuple[str, str | None], ...]:
         """Take the names of an ARG into the scope; returns them with their values.
 
         The value is that of the build argument, else the default, else that of an ARG before the first FROM.
         """
-        resolved = resolve_arguments(arg, self.variables(environment), overrides=self._overrides, escape=self._escape)
+        resolved = resolve_arguments(arg, self.variables, overrides=self._overrides, escape=self._escape)
         values = []
         for name, value in resolved:
             if name in self._overrides:
@@ -56,21 +63,23 @@ class Scope:
             found = self._inherited.get(name) if value is None else value
             if found is not None:
                 self.declared[name] = found
+                self.variables[name] = found
             values.append((name, found))
         return tuple(values)
 
-    def variables(self, environment: Mapping[str, str]) -> dict[str, str]:
-        """Everything that expands here; ENV wins over ARG."""
-        return {**self.declared, **environment}
+    def set(self, values: Mapping[str, str]) -> None:
+        """Take the values of an ENV into the scope."""
+        self.variables.update(values)
 
 
 def global_scope(dockerfile: Dockerfile, settings: Settings, target: str, used_build_args: set[str]) -> dict[str, str]:
     """The values of the ARGs before the first FROM, platform arguments included."""
     automatic = platform_args(settings.platform, Platform.host(), target)
-    scope = Scope(settings.build_args, {}, used_build_args, dockerfile.directives.escape)
+    escape = dockerfile.directives.escape
+    scope = Scope(settings.build_args, {}, automatic, used_build_args=used_build_args, escape=escape)
     for arg in dockerfile.global_args:
-        scope.declare(arg, automatic)
-    return {**automatic, **scope.declared}
+        scope.declare(arg)
+    return scope.variables
 
 
 def environment_of(env: tuple[str, ...] | None) -> dict[str, str]:

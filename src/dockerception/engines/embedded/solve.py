@@ -211,7 +211,7 @@ class Solver:
             case ins.Run():
                 return keys.run_parts(step, self._level.settings.network)
             case ins.Workdir():
-                return (("directory", step.created_by),)
+                return (("directory", step.created_by), ("user", step.config.user))
             case ins.Copy() | ins.Add():
                 place = (stage.stage.index, position)
                 if place not in self._sources:

@@ -25,13 +25,14 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One instruction, expanded, with everything that its execution needs.
 
-    ``config`` is the config before it; ``args`` the declared build arguments; ``makes_layer`` says whether its
-    history item stands for a layer; ``text`` is what progress and errors show; ``is_trigger`` marks ONBUILD ones.
+    ``config`` is the config before it; ``environment`` are the variables that a RUN sees; ``created_by`` is the text of
+    its history item, empty if it has none; ``makes_layer`` says whether that item stands for a layer; ``text`` is what
+    progress and errors show; ``is_trigger`` marks ONBUILD ones.
     """
 
     instruction: Instruction
     config: ContainerConfig
-    args: tuple[tuple[str, str], ...]
+    environment: tuple[tuple[str, str], ...]
     created_by: str
     makes_layer: bool
     text: str

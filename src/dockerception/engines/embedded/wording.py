@@ -11,7 +11,7 @@ from ...dockerfile import instructions as ins
 def created_by(
     instruction: ins.Instruction, *, args: Mapping[str, str], arguments: Sequence[str], working_dir: str
 ) -> str:
-    """The text for an expanded instruction.
+    """The text for an expanded instruction; empty where it has no item in the history.
 
     ``args`` are the declared build arguments that a RUN sees, ``arguments`` the command line of RUN, CMD and
     ENTRYPOINT, ``working_dir`` the directory after the instruction.
@@ -47,6 +47,6 @@ def created_by(
             return f"USER {user}"
         case ins.Maintainer(name=name):
             return f"MAINTAINER {name}"
-        case ins.Onbuild(trigger=trigger):
-            return f"ONBUILD {trigger}"
+        case ins.Onbuild():
+            return ""  # as BuildKit: a trigger leaves a trace in the child only
     return instruction.original
