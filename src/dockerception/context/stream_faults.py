@@ -39,8 +39,8 @@ def empty(source: Source, origin: str) -> StreamError:
     )
 
 
-def not_a_tar(head: bytes, source: Source, origin: str) -> StreamError:
-    """The error for a stream whose first bytes (a block, if it has as many) are no tar header."""
+def not_a_tar(head: bytes, sample: bytes, source: Source, origin: str) -> StreamError:
+    """The error for a stream whose first bytes (``head``, decompressed; ``sample``, as they came) are no tar header."""
     what = found(head[:BLOCK_SIZE])
     message = f"{origin} is not a tar archive {what}."
     if source == "stdin" and _DOCKERFILE.match(head):
@@ -49,7 +49,7 @@ def not_a_tar(head: bytes, source: Source, origin: str) -> StreamError:
         )
     if head.startswith(b"PK\x03\x04"):
         return StreamError(f"{origin} is a zip archive, not a tar archive.", hint="pack the files with tar")
-    if is_through_terminal(head):
+    if is_through_terminal(sample):
         return StreamError(message, hint=_TTY_HINT)
     if source == "stdin":
         return StreamError(message, hint=f"{_LOGS_HINT}; a Dockerfile on standard input is given with -f -")

@@ -87,7 +87,7 @@ def _begin(raw: _PushedBack, origin: str, source: stream_faults.Source) -> tuple
     if not stream_faults.is_tar(head):
         # A builder that talks may go on for ever; a file on standard input ends.
         more = plain.peek(_DOCKERFILE_HEAD) if source == "stdin" else head
-        raise stream_faults.not_a_tar(more, source, origin)
+        raise stream_faults.not_a_tar(more, raw.sample, source, origin)
     return kind, plain
 
 

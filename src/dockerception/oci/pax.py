@@ -13,7 +13,7 @@ Sparse = tuple[tuple[int, int], ...]
 
 _MAX_REGIONS: Final = 1_000_000
 _XATTR_PREFIX: Final = b"SCHILY.xattr."
-_NUMBER: Final = re.compile(rb"-?[0-9]{1,18}(\.[0-9]*)?")
+_NUMBER: Final = re.compile(rb"-?[0-9]{1,19}(\.[0-9]*)?")
 
 
 def parse_records(body: bytes) -> dict[bytes, bytes]:

@@ -254,10 +254,16 @@ class TarReader:
                 return
             rest = bytes(self._buffer)
             if rest.strip(b"\0"):
-                self._header_at = self._position + len(rest) - len(rest.lstrip(b"\0"))
-                rest = rest.lstrip(b"\0")
-                raise self._unexpected(f"there are more bytes after the end of the archive {found(rest)}")
+                raise self._trailing(rest)
             self._use(len(rest))
+
+    def _trailing(self, rest: bytes) -> UnexpectedBytesError:
+        """The error for bytes after the end; a pipe may give the line that they are in piecemeal."""
+        data = rest.lstrip(b"\0")
+        self._header_at = self._position + len(rest) - len(data)
+        while len(data) < BLOCK_SIZE and b"\n" not in data and (more := self._read(BLOCK_SIZE)):
+            data += more
+        return self._unexpected(f"there are more bytes after the end of the archive {found(data)}")
 
     def _clean(self, raw: bytes) -> str:
         """A name made relative to the root, without ``.`` and ``..``."""
