@@ -8,6 +8,7 @@ for a while before it was read.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 from collections.abc import Callable, Iterable
@@ -61,11 +62,11 @@ class KnownDigests:
     def __init__(self, data: bytes = b"") -> None:
         self._rows: dict[bytes, bytes] = {}
         self._added: dict[bytes, bytes] = {}
-        rows = memoryview(data)[len(_HEADER) :]
-        if data.startswith(_HEADER) and len(rows) % _ROW_SIZE == 0:
+        rows = data[len(_HEADER) + DIGEST_SIZE :]
+        # A digest that is wrong by one bit would poison builds; a crash may leave any bytes behind.
+        if data == _framed(rows) and len(rows) % _ROW_SIZE == 0:
             starts = range(0, len(rows), _ROW_SIZE)
-            raw = bytes(rows)
-            self._rows = {raw[at : at + SIGNATURE_SIZE]: raw[at + SIGNATURE_SIZE : at + _ROW_SIZE] for at in starts}
+            self._rows = {rows[at : at + SIGNATURE_SIZE]: rows[at + SIGNATURE_SIZE : at + _ROW_SIZE] for at in starts}
 
     @property
     def has_news(self) -> bool:
@@ -92,7 +93,11 @@ class KnownDigests:
         self._rows = {key: row for key, row in rows.items() if row[DIGEST_SIZE] <= _MAX_AGE}
         self._rows |= {key: digest + b"\0" for key, digest in self._added.items()}
         self._added = {}
-        return _HEADER + b"".join(key + row for key, row in self._rows.items())
+        return _framed(b"".join(key + row for key, row in self._rows.items()))
+
+
+def _framed(rows: bytes) -> bytes:
+    return _HEADER + hashlib.sha256(rows).digest() + rows
 
 
 def _older(row: bytes) -> bytes:

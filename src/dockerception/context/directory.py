@@ -232,13 +232,12 @@ def read_control_file(root: str, path: str, *, max_bytes: int = _CHUNK_SIZE) -> 
 
 
 def _check_directory(root: str) -> None:
-    hint = "give the directory that holds the files to build from, or - for a tar archive on standard input"
-    try:
-        if not os.path.isdir(root):
-            what = "is not a directory" if os.path.lexists(root) else "does not exist"
-            raise ContextError(f"The context directory {root} {what}.", hint=hint)
-    except ValueError as error:
-        raise ContextError("The context directory's name holds a NUL byte.", hint=hint) from error
+    if not os.path.isdir(root):
+        what = "is not a directory" if os.path.lexists(root) else "does not exist"
+        raise ContextError(
+            f"The context directory {root} {what}.",
+            hint="give the directory that holds the files to build from, or - for a tar archive on standard input",
+        )
 
 
 def _in_two_threads(work: Callable[[tuple[str, int]], object], items: Iterable[tuple[str, int]]) -> None:
