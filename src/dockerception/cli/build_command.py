@@ -58,7 +58,7 @@ def collect(ctx: ClickContext, *checks: Callable[[Options], None]) -> None:
         try:
             check(options)
         except UsageError as error:
-            mistake(ctx, f"{error.message} ({error.hint})" if error.hint else error.message)
+            mistake(ctx, error.message, error.hint)
 
 
 def as_options(ctx: ClickContext) -> Options:

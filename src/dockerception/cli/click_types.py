@@ -33,7 +33,7 @@ class Option(click.Option):
     def variables(self, command: str) -> list[str]:
         """The names of the variables that stand for this option of a command, the strongest first."""
         named = [self.envvar] if isinstance(self.envvar, str) else list(self.envvar or ())
-        name = (self.name or "").upper()
+        name = max(self.opts, key=len).lstrip("-").replace("-", "_").upper()
         common = [f"{PREFIX}_{name}"] if self.is_common else []
         return [*named, f"{PREFIX}_{command.upper()}_{name}", *common]
 
@@ -73,9 +73,9 @@ class Command(click.Command):
         """Put aside what is wrong with options that are right each by itself; for commands to override."""
 
 
-def mistake(ctx: ClickContext, message: str) -> None:
+def mistake(ctx: ClickContext, message: str, hint: str = "") -> None:
     """Put a usage mistake aside, to be raised by ``raise_mistakes`` together with the others."""
-    ctx.meta.setdefault(_MISTAKES, []).append(message)
+    ctx.meta.setdefault(_MISTAKES, []).append((message, hint))
 
 
 def raise_mistakes(ctx: ClickContext) -> None:
@@ -83,12 +83,12 @@ def raise_mistakes(ctx: ClickContext) -> None:
     mistakes = ctx.meta.get(_MISTAKES, [])
     if not mistakes:
         return
-    hint = f"see “{ctx.command_path} --help”"
+    see_help = f"see “{ctx.command_path} --help”"
     if len(mistakes) == 1:
-        raise UsageError(mistakes[0], hint=hint)
-    raise UsageError(
-        f"{len(mistakes)} options are wrong.", details="\n".join(f"- {each}" for each in mistakes), hint=hint
-    )
+        message, hint = mistakes[0]
+        raise UsageError(message, hint=hint or see_help)
+    lines = [f"- {message} ({hint})" if hint else f"- {message}" for message, hint in mistakes]
+    raise UsageError(f"{len(mistakes)} options are wrong.", details="\n".join(lines), hint=see_help)
 
 
 def option(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
@@ -117,4 +117,4 @@ class Value(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
 
     def _complain(self, error: UsageError, param: click.Parameter | None, ctx: ClickContext | None) -> NoReturn:
         hint = f" ({error.hint})" if error.hint else ""
-        self.fail(f"{error.message}{hint}", param, ctx)
+        self.fail(error.message + hint, param, ctx)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -63,11 +62,10 @@ def write_text(path: str, text: str) -> None:
 
 @contextmanager
 def _beside(path: str) -> Iterator[Write]:
-    descriptor, temporary = tempfile.mkstemp(prefix=".dockerception-", dir=os.path.dirname(os.path.abspath(path)))
+    temporary = os.path.join(os.path.dirname(os.path.abspath(path)), f".dockerception-{os.getpid()}.partial")
     try:
-        with open(descriptor, "wb", buffering=0) as file:
+        with open(temporary, "wb", buffering=0) as file:
             yield _all_of(file.fileno())
-            os.fchmod(descriptor, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
@@ -94,12 +92,6 @@ def _is_special(path: str) -> bool:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
         return False
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _failure(path: str, error: OSError) -> StoreError:

@@ -80,8 +80,7 @@ NETWORK: Final = _common(
     "--network",
     type=click.Choice(["default", "none", "host"]),
     default="default",
-    show_default=True,
-    help="The network of steps and builders; default is the host's.",
+    help="The network of what is run: default and host are this machine's, none is none.",
 )
 
 # In the order of the help, which lists them in this order too.

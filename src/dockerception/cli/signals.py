@@ -22,8 +22,9 @@ class Ended(BaseException):
     """A signal asked for the end.  Not an ``Exception``: nothing but the entry point may stop it."""
 
     def __init__(self, number: int) -> None:
-        super().__init__(f"ended by {signal.Signals(number).name}")
+        self.message = f"ended by {signal.Signals(number).name}"
         self.number = number
+        super().__init__(self.message)
 
     @property
     def exit_code(self) -> int:

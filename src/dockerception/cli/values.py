@@ -88,7 +88,7 @@ def output(text: str) -> Output:
     means a daemon, as there: its type is ``load``.
     """
     fields = _fields(text)
-    if len(fields) == 1 and not fields[0].startswith("type="):
+    if text and len(fields) == 1 and not fields[0].startswith("type="):
         return Output(type="tar", destination="-") if text == "-" else Output(type="local", destination=fields[0])
     pairs: dict[str, str] = {}
     for field in fields:

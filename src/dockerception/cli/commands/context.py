@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 from click import Context as ClickContext
 
@@ -69,6 +71,8 @@ def _check_target(options: Options) -> None:
         raise terminal_error()
     if target.type == "tar" and target.destination != "-":
         check_writable(target.destination, "--output")
+    if target.type == "local" and os.path.isdir(target.destination) and os.listdir(target.destination):
+        raise UsageError(f"The directory {target.destination} is not empty.", hint="give a new or an empty one")
 
 
 def _target(options: Options) -> Output:

@@ -6,6 +6,7 @@ without it.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
@@ -27,6 +28,8 @@ _MOMENT: Final = 0.2  # seconds until drawing begins
 _INTERVAL: Final = 0.1  # seconds between two pictures
 _LOG_LINES: Final = 5
 _MAX_STEPS: Final = 8
+_MIN_NAME: Final = 20
+_COLUMNS: Final = 80
 
 
 class _Step:
@@ -132,9 +135,10 @@ class TtyRenderer:
         with self._lock:
             waiting, self._waiting = self._waiting, []
             picture = self._picture()
+        live.update(picture)  # before the lines, which draw it again below themselves
         for line in waiting:
             live.console.print(Text.from_ansi(line, no_wrap=True, overflow="ellipsis"))
-        live.update(picture, refresh=True)
+        live.refresh()
 
     def _picture(self) -> Group:
         from rich.console import Group
@@ -144,10 +148,9 @@ class TtyRenderer:
         now = time.monotonic()
         for step in list(self._steps.values())[:_MAX_STEPS]:
             head = Text("• ", style="cyan", no_wrap=True, overflow="ellipsis")
-            head.append(step.name, style="default")
-            head.append(f"  {formats.seconds(now - step.started)}", style="dim")
-            if step.progress:
-                head.append(f"  {step.progress}", style="dim")
+            rest = "  ".join(part for part in ("", step.progress, formats.seconds(now - step.started)) if part)
+            head.append(_fitted(step.name, len(rest)), style="default")
+            head.append(f"  {rest}", style="dim")
             rows.append(head)
             rows += [Text(f"    {line}", style="dim", no_wrap=True, overflow="ellipsis") for line in step.tail]
         hidden = len(self._steps) - _MAX_STEPS
@@ -160,5 +163,14 @@ def _ending(step: _Step, event: StepFinished) -> str:
     if event.error:
         return f"\x1b[31m✗ {step.name}\x1b[0m  {without_controls(event.error.splitlines()[0])}"
     ending = "CACHED" if event.cached else formats.seconds(event.seconds)
-    progress = f"  {step.progress}" if step.progress and not event.cached else ""
-    return f"\x1b[32m✓\x1b[0m {step.name}\x1b[2m{progress}  {ending}\x1b[0m"
+    rest = f"{step.progress}  {ending}" if step.progress and not event.cached else ending
+    return f"\x1b[32m✓\x1b[0m {_fitted(step.name, len(rest))}\x1b[2m  {rest}\x1b[0m"
+
+
+def _fitted(name: str, rest: int) -> str:
+    """The name, cut so that it fits on one line of the terminal with ``rest`` further characters."""
+    try:
+        columns = os.get_terminal_size(2).columns
+    except OSError:
+        columns = _COLUMNS
+    return formats.shortened(name, max(_MIN_NAME, (columns or _COLUMNS) - rest - 5))
