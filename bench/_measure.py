@@ -67,4 +67,7 @@ def scratch() -> Iterator[tuple[Path, dict[str, str]]]:
     """A directory in memory, and an environment whose store is in it, so that the disk's moods do not count."""
     with tempfile.TemporaryDirectory(dir=MEMORY_DISK if MEMORY_DISK.is_dir() else None) as folder:
         path = Path(folder)
-        yield path, {**os.environ, "DOCKERCEPTION_HOME": str(path / "store")}
+        environment = {**os.environ, "DOCKERCEPTION_HOME": str(path / "store")}
+        # Where this is set, every start compiles every module anew, which is not what users see.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield path, environment
