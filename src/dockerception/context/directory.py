@@ -12,9 +12,10 @@ from typing import Final
 
 from ..errors import ContextError
 from ..oci import toc as tocs
-from ..oci.entry import FILE, HARDLINK, Entry, parents
+from ..oci.entry import HARDLINK, Entry, parents
 from . import directory_listing
 from .digest_cache import DIGEST_SIZE, SIGNATURE_SIZE, DigestCache, KnownDigests, NoCache, is_settled, signature
+from .directory_listing import NO_SIGNATURE
 from .ignore import IgnoreRules
 
 _CHUNK_SIZE: Final = 1 << 20
@@ -87,9 +88,10 @@ class DirectoryContext:
 
     def digest_below(self, path: str) -> None:
         """Find the digests of all files at and below ``path``, two files at a time, and keep them in the cache."""
-        files = (entry for entry in self.walk(path) if entry.kind == FILE)
-        wanted = [(entry.path, self._index(entry)) for entry in files]
-        wanted = [(path, index) for path, index in wanted if self._digest_at(index) is None]
+        self._check_readable(path)
+        toc = self._listing.toc
+        unknown = (index for index in toc.span(path) if self._is_unknown(index))
+        wanted = [(toc.path_at(index), index) for index in unknown]
         _in_two_threads(lambda item: self._hash(*item), wanted)
         self.save_digests()
 
@@ -150,6 +152,10 @@ class DirectoryContext:
         start = DIGEST_SIZE * index
         found = bytes(self._digests[start : start + DIGEST_SIZE])
         return self._known.find(self._signature(index)) if found == _UNKNOWN else found
+
+    def _is_unknown(self, index: int) -> bool:
+        """Whether the entry of this number is a file whose digest is still to be found."""
+        return self._signature(index) != NO_SIGNATURE and self._digest_at(index) is None
 
     def _hash(self, path: str, index: int) -> bytes:
         started_ns = time.time_ns()

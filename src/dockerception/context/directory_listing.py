@@ -20,7 +20,8 @@ _KINDS: Final[dict[int, Kind]] = {
     stat.S_IFBLK: BLOCK,
 }  # fmt: skip
 _CAPABILITY: Final = "security.capability"
-_NO_SIGNATURE: Final = bytes(SIGNATURE_SIZE)
+NO_SIGNATURE: Final = bytes(SIGNATURE_SIZE)
+"""Stands where an entry is no regular file."""
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +73,7 @@ class _Walk:
         find = self._signatures.get
         return Listing(
             toc=toc,
-            signatures=b"".join([find(path, _NO_SIGNATURE) for path in toc.paths()]),
+            signatures=b"".join([find(path, NO_SIGNATURE) for path in toc.paths()]),
             taken_ns=taken_ns,
             unreadable=self._unreadable,
             notes=tuple(sorted(self._notes)),

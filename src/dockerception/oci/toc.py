@@ -8,6 +8,7 @@ subtree is one contiguous range, and parents come before children.
 from __future__ import annotations
 
 import os
+import sys
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -45,6 +46,9 @@ class _Packed(msgspec.Struct, array_like=True):
     rows: list[bytes]
 
 
+# What os.fsencode does, without the calls around it: this runs several times for each entry.
+_ENCODING: Final = sys.getfilesystemencoding()
+_ERRORS: Final = sys.getfilesystemencodeerrors()
 _encode = msgspec.msgpack.Encoder().encode
 _decode_row = msgspec.msgpack.Decoder(_Row).decode
 
@@ -52,11 +56,11 @@ _decode_row = msgspec.msgpack.Decoder(_Row).decode
 def sort_key(path: str) -> bytes:
     """What sorts paths into canonical order."""
     # A separator that sorts before every other byte makes byte order depth first.
-    return os.fsencode(path).replace(b"/", b"\0")
+    return path.encode(_ENCODING, _ERRORS).replace(b"/", b"\0")
 
 
 def _path(key: bytes) -> str:
-    return os.fsdecode(key.replace(b"\0", b"/"))
+    return key.replace(b"\0", b"/").decode(_ENCODING, _ERRORS)
 
 
 def _pack(entry: Entry) -> bytes:
@@ -136,6 +140,16 @@ class Toc:
         key = sort_key(path)
         index = bisect_left(self._keys, key)
         return index if index < len(self._keys) and self._keys[index] == key else None
+
+    def span(self, path: str) -> range:
+        """The numbers of the entries that ``walk(path)`` yields, for tables that go along with the toc."""
+        start, end = self._range(path)
+        own = self.index(path) if path else None
+        return range(start if own is None else own, end)
+
+    def path_at(self, index: int) -> str:
+        """The path of the entry with this number."""
+        return _path(self._keys[index])
 
     def has_below(self, path: str) -> bool:
         """Whether any entry lies below ``path``, whether or not ``path`` itself is listed."""

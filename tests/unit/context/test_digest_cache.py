@@ -163,3 +163,13 @@ def test_many_files_are_hashed_and_the_first_error_is_raised(tmp_path: Path) -> 
     (tmp_path / "150").write_text("changed")
     with pytest.raises(ContextError, match=r"The file 150 of .* changed"):
         context.digest_below("")
+
+
+def test_only_what_is_asked_for_is_hashed(tmp_path: Path, reads: list[str]) -> None:
+    for name in ("a", "a-b", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"in-{name}").write_text(name)
+    context = DirectoryContext(str(tmp_path))
+    context.digest_below("a")
+    context.digest_below("b/in-b")
+    assert sorted(reads) == ["in-a", "in-b"]

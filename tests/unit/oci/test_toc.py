@@ -39,6 +39,8 @@ def test_lookups(paths: list[str], other: str) -> None:
     assert (other in toc) == (other in paths)
     assert toc.has_below(other) == bool(below)
     assert [entry.path for entry in toc.walk(other)] == ([other] if other in paths else []) + below
+    assert [toc.path_at(index) for index in toc.span(other)] == [entry.path for entry in toc.walk(other)]
+    assert [toc.path_at(index) for index in toc.span("")] == _sorted(paths)
     index = toc.index(other)
     assert (index is not None) == (other in paths)
     if index is not None:
