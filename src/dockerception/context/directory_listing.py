@@ -93,7 +93,8 @@ class _Walk:
             if path and error.errno in (errno.ENOENT, errno.ENOTDIR):
                 self._builder.remove(path)  # it went away meanwhile, as if a moment earlier
                 return []
-            self._unreadable[path] = error.strerror or str(error)
+            if path not in self._ignored:
+                self._unreadable[path] = error.strerror or str(error)
         return found
 
     def _item(self, item: os.DirEntry[str], path: str, state: State) -> State | None:

@@ -6,17 +6,20 @@ itself.  What can't be made so raises ``StreamError``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import msgspec
 
 from ..errors import StreamError
 from ..oci.entry import DIRECTORY, FILE, HARDLINK, NO_OFFSET, Entry, parent, parents
-from ..oci.toc import Toc, TocBuilder, directory
+from ..oci.tarreader import Limits
+from ..oci.toc import Toc, TocBuilder, directory, sort_key
 
 
-def seal(builder: TocBuilder, origin: str) -> Toc:
+def seal(builder: TocBuilder, origin: str, limits: Limits) -> Toc:
     """The toc of these rows.  Hard links carry what their target had when they arrived (see ``tarstream``)."""
     toc = builder.build()
-    changed = [*_implied_directories(toc, origin), *_settled_links(toc)]
+    changed = [*_implied_directories(toc, origin, limits), *_settled_links(toc)]
     if not changed:
         return toc
     for entry in changed:
@@ -24,27 +27,45 @@ def seal(builder: TocBuilder, origin: str) -> Toc:
     return builder.build()
 
 
-def _implied_directories(toc: Toc, origin: str) -> list[Entry]:
+def _implied_directories(toc: Toc, origin: str, limits: Limits) -> list[Entry]:
     """Directories that the stream names only as parts of paths.  Their time is the newest of what is in them."""
     known = {""}
-    implied: dict[str, int] = {}
+    newest: dict[str, int] = {}
+    size = 0
     for entry in toc:
-        if parent(entry.path) not in known:
-            for above in parents(entry.path):
-                listed = toc.find(above)
-                if listed is None:
-                    implied.setdefault(above, 0)
-                elif listed.kind != DIRECTORY:
-                    raise StreamError(
-                        f"{origin} has the entry {entry.path}, but {above} is a {listed.kind} and no directory.",
-                        hint="an archive that was appended to may hold both; pack the files anew",
-                    )
-                known.add(above)
+        above = parent(entry.path)
+        if above not in known:
+            for missing in _missing(toc, entry.path, known, origin):
+                newest[missing] = 0
+                size += len(missing)
+                if size > limits.max_metadata:
+                    # Each name may imply two thousand directories, so they have to be counted too.
+                    raise StreamError(f"{origin} implies directories with more than {limits.max_metadata} bytes of names.")
+        if above in newest:
+            newest[above] = max(newest[above], entry.mtime)
         if entry.kind == DIRECTORY:
             known.add(entry.path)
-    for path in implied:
-        implied[path] = max(entry.mtime for entry in toc.walk(path))
-    return [directory(path, mtime=mtime) for path, mtime in implied.items()]
+    for path in sorted(newest, key=sort_key, reverse=True):
+        above = parent(path)
+        if above in newest:
+            newest[above] = max(newest[above], newest[path])
+    return [directory(path, mtime=mtime) for path, mtime in newest.items()]
+
+
+def _missing(toc: Toc, path: str, known: set[str], origin: str) -> Iterator[str]:
+    """The directories above a path that are not listed; ``known`` gets all of them."""
+    for above in parents(path):
+        if above in known:
+            continue
+        listed = toc.find(above)
+        if listed is not None and listed.kind != DIRECTORY:
+            raise StreamError(
+                f"{origin} has the entry {path}, but {above} is a {listed.kind} and no directory.",
+                hint="an archive that was appended to may hold both; pack the files anew",
+            )
+        known.add(above)
+        if listed is None:
+            yield above
 
 
 def _settled_links(toc: Toc) -> list[Entry]:

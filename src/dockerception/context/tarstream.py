@@ -115,7 +115,7 @@ def _receive(
     if on_progress is not None:
         on_progress(reader.position, count)
     return Received(
-        toc=seal(rows.builder, origin), spool_size=spooler.size, stream_size=reader.position, compression=kind
+        toc=seal(rows.builder, origin, limits), spool_size=spooler.size, stream_size=reader.position, compression=kind
     )
 
 

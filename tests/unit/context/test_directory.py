@@ -258,6 +258,7 @@ def test_unreadable_things_matter_only_where_they_are_needed(tmp_path: Path, mon
     with pytest.raises(ContextError, match=r"The file key of .* can't be read: Permission denied" + hint):
         context.digest(entry)
     _deny(monkeypatch, str(tmp_path), "secret")
+    assert list(shown(DirectoryContext(str(tmp_path), rules=rules("secret", "!secret/c")))) == ["key", "ok", "ok/a"]
     assert list(shown(DirectoryContext(str(tmp_path), rules=rules("secret")))) == ["key", "ok", "ok/a"]
 
 

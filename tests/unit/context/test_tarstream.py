@@ -108,6 +108,17 @@ def test_missing_parents_are_implied_and_the_root_is_dropped() -> None:
     assert [(entry.mode, entry.mtime) for entry in got.toc][:2] == [(0o755, 0o77), (0o755, 0o77)]
 
 
+def test_implied_directories_have_the_newest_time_and_are_limited() -> None:
+    data = member(b"a/b/c", mtime=b"00000000011\0") + member(b"a/d/e/f", mtime=b"00000000022\0") + member(b"a/g") + END
+    got, _ = received(data)
+    times = {entry.path: entry.mtime for entry in got.toc}
+    assert times == {"a": 0o22, "a/b": 0o11, "a/b/c": 0o11, "a/d": 0o22, "a/d/e": 0o22, "a/d/e/f": 0o22, "a/g": 0}
+    deep = b"".join(header(b"%d/" % n + b"a/" * 48) for n in range(100)) + END
+    assert len(received(deep)[0].toc) == 4900
+    with pytest.raises(StreamError, match="The context implies directories with more than 20000 bytes"):
+        received(deep, limits=Limits(max_metadata=20_000))
+
+
 def test_the_last_of_equal_names_wins() -> None:
     data = member(b"a", b"old") + header(b"d", typeflag=b"2", link=b"a") + member(b"a", b"new") + END
     _, context = received(data + b"")
