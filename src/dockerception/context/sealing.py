@@ -40,7 +40,8 @@ def _implied_directories(toc: Toc, origin: str, limits: Limits) -> list[Entry]:
                 size += len(missing)
                 if size > limits.max_metadata:
                     # Each name may imply two thousand directories, so they have to be counted too.
-                    raise StreamError(f"{origin} implies directories with more than {limits.max_metadata} bytes of names.")
+                    limit = limits.max_metadata
+                    raise StreamError(f"{origin} implies directories with more than {limit} bytes of names.")
         if above in newest:
             newest[above] = max(newest[above], entry.mtime)
         if entry.kind == DIRECTORY:
