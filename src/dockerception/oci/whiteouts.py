@@ -25,6 +25,7 @@ def read_layer(reader: TarReader, hash_contents: Callable[[TarReader], bytes]) -
     """
     builder = TocBuilder()
     opaque: set[str] = set()
+    removed: dict[str, Entry] = {}
     for entry in reader:
         _check(entry)
         base = name(entry.path)
@@ -33,11 +34,19 @@ def read_layer(reader: TarReader, hash_contents: Callable[[TarReader], bytes]) -
         elif base.startswith(_AUFS_PREFIX):
             continue  # bookkeeping of the aufs driver that old Dockers exported; not content
         elif base.startswith(WHITEOUT_PREFIX):
-            builder.add(_whiteout(entry))
+            whiteout = _whiteout(entry)
+            removed[whiteout.path] = whiteout
         elif entry.kind == FILE:
             builder.add(msgspec.structs.replace(entry, digest=hash_contents(reader)))
         else:
             builder.add(entry)
+    for path, whiteout in removed.items():
+        # A layer may remove a path and make it anew: only a directory would otherwise mix with what was there.
+        found = builder.find(path)
+        if found is None:
+            builder.add(whiteout)
+        elif found.kind == DIRECTORY:
+            opaque.add(path)
     for path in opaque:
         found = builder.find(path) or Entry(path=path, kind=DIRECTORY, mode=0o755)
         builder.add(msgspec.structs.replace(found, is_opaque=True))

@@ -13,7 +13,8 @@ import msgspec
 
 from ...context.base import Context
 from ...errors import ContextError
-from ...oci.entry import DIRECTORY, FILE, SYMLINK, Entry, is_same, join, parent, parents
+from ...oci.entry import DIRECTORY, FILE, SYMLINK, Entry, is_same, join, name, parent, parents
+from ...oci.tarwriter import WHITEOUT_PREFIX
 from ...oci.toc import Toc
 
 _MAX_LINKS: Final = 255
@@ -58,6 +59,7 @@ class Planting:
 
     def put(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
         """Place an entry at its (resolved) path, whose directory exists."""
+        _check_name(entry)
         found = self.find(entry.path)
         if found is not None and (found.kind == DIRECTORY) != (entry.kind == DIRECTORY):
             raise _type_conflict(entry, found)
@@ -67,6 +69,7 @@ class Planting:
 
     def replace(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
         """``put``, but whatever is in the way goes, as when a tar archive is unpacked; only directories merge."""
+        _check_name(entry)
         found = self.find(entry.path)
         if found is not None and found.kind != entry.kind:
             prefix = f"{entry.path}/"
@@ -129,6 +132,14 @@ def resolve(find: Find, path: str) -> str:
             done = ""
         waiting += [part for part in reversed(found.link.split("/")) if part not in ("", ".")]
     return done
+
+
+def _check_name(entry: Entry) -> None:
+    if name(entry.path).startswith(WHITEOUT_PREFIX):
+        raise ContextError(
+            f"/{entry.path} can't be in an image: in a layer, names that begin with {WHITEOUT_PREFIX} mean removals.",
+            hint="rename the file, or leave it out with .dockerignore",
+        )
 
 
 def contents_of(planting: Planting) -> Callable[[Entry], Iterable[bytes | memoryview]]:
