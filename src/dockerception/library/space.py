@@ -10,7 +10,8 @@ import msgspec
 from ..errors import StoreError
 from ..sandbox.client import Sandbox
 from ..store.prune import Pruned
-from ..store.store import Store, remove_tree
+from ..store.removal import remove_tree
+from ..store.store import Store
 from ..store.usage import disk_usage
 
 # Kinds in the order of the list, and the folders of the store that hold them.

@@ -134,7 +134,7 @@ def test_df_adds_up_to_what_the_disk_says(add_image: AddImage, store_root: Path)
     add_image("app", files={"a": os.urandom(300_000)})
     with Store(str(store_root)) as store:
         found = {each.kind: each for each in usage(store)}
-        statuses = [os.lstat(path) for path in store_root.rglob("*")]
+        statuses = [os.lstat(path) for path in (store_root, *store_root.rglob("*"))]
     assert sum(each.size for each in found.values()) == sum(status.st_blocks * 512 for status in statuses)
     assert (found["blobs"].count, found["layer trees"].count, found["contexts"].count) == (3, 0, 0)
     assert found["blobs"].size > 300_000

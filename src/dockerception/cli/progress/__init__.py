@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 from ...errors import DockerceptionError
 from ...progress import Event
+from ..signals import Ended
 from ..summary import Summary
 from .logfile import LogFile
 
@@ -67,6 +68,8 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._renderer.close()
+        if isinstance(error, Exception | Ended):
+            self._log.cut_off(error)
         self._log.close()
 
 

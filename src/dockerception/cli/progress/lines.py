@@ -38,7 +38,7 @@ class LineBuffer:
 
 def without_controls(text: str) -> str:
     """The text without terminal escapes and control characters, tabs as blanks."""
-    return _ESCAPES.sub("", text.expandtabs())
+    return _ESCAPES.sub("", text).expandtabs()
 
 
 def _text(line: bytes) -> str:

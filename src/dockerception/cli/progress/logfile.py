@@ -43,6 +43,11 @@ class LogFile:
         self._lines.close()
         self._write(f"error[{error.code}]: {error}\n")
 
+    def cut_off(self, reason: BaseException) -> None:
+        """Note what ended the build from outside."""
+        self._lines.close()
+        self._write(f"{type(reason).__name__}: {reason}\n")
+
     def close(self) -> None:
         """Close the file."""
         self._lines.close()

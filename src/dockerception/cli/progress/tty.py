@@ -135,10 +135,9 @@ class TtyRenderer:
         with self._lock:
             waiting, self._waiting = self._waiting, []
             picture = self._picture()
-        live.update(picture)  # before the lines, which draw it again below themselves
+        live.update(picture, refresh=True)  # before the lines, which draw it once more below themselves
         for line in waiting:
-            live.console.print(Text.from_ansi(line, no_wrap=True, overflow="ellipsis"))
-        live.refresh()
+            live.console.print(Text.from_ansi(line))
 
     def _picture(self) -> Group:
         from rich.console import Group
