@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes docs/reference/cli.md from the commands themselves; with --check it only says whether the file is up to date."""
+"""Writes docs/reference/cli.md from the commands themselves; with --check it says whether that is up to date."""
 
 from __future__ import annotations
 

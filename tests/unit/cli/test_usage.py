@@ -12,6 +12,7 @@ WRONG = {
     "unknown command": (("biuld",), "There is no command “biuld”. Did you mean “build”?"),
     "unknown option": (("build", "--tga", "x", "."), "'--tag'"),
     "an option of another command": (("assemble", "--builder-tag", "."), "No such option '--builder-tag"),
+    "a builder's command without a builder": (("assemble", ".", "--", "make"), "assemble runs none"),
     "no path": (("build", "-t", "app"), "PATH is missing"),
     "two paths": (("build", ".", "src"), "unexpected extra argument (src)"),
     "unknown network": (("build", "--network", "bridge", "."), "'bridge' is not one of 'default', 'none', 'host'"),
