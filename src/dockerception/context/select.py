@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, Protocol, runtime_checkable
 
 import msgspec
@@ -42,6 +42,11 @@ def resolve(context: Context, path: str, *, follows_last: bool = True) -> str:
     written, so the result need not exist.  ``follows_last=False`` leaves a link alone that the whole path names.
     Raises ``ContextError`` for links that go round in circles.
     """
+    return follow(context.find, path, origin=context.origin, follows_last=follows_last)
+
+
+def follow(find: Callable[[str], Entry | None], path: str, *, origin: str, follows_last: bool = True) -> str:
+    """``resolve`` where there is no context, only a way to look up entries; ``origin`` is for the error's message."""
     pending = path.split("/")[::-1]
     current = ""
     links = 0
@@ -53,14 +58,14 @@ def resolve(context: Context, path: str, *, follows_last: bool = True) -> str:
             current = parent(current)
             continue
         step = join(current, part)
-        entry = context.find(step)
+        entry = find(step)
         is_last = not any(part not in ("", ".") for part in pending)
         if entry is None or entry.kind != SYMLINK or (is_last and not follows_last):
             current = step
             continue
         links += 1
         if links > _MAX_LINKS:
-            raise ContextError(f"The links of {path} in {context.origin} go round in circles (seen at {step}).")
+            raise ContextError(f"The links of {path} in {origin} go round in circles (seen at {step}).")
         if entry.link.startswith("/"):
             current = ""
         pending += entry.link.split("/")[::-1]

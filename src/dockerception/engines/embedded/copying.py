@@ -16,7 +16,7 @@ from ...dockerfile import instructions as ins
 from ...errors import ContextError
 from ...oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, join, name, parent
 from . import configuring, keys, modes
-from .planting import Planting, resolve
+from .planting import Planting
 
 Unpack = Callable[[Context, Entry], Context | None]
 """The files in an archive, or None if the file is no archive."""
@@ -186,7 +186,7 @@ class Copier:
         """A path of the archive below ``root``: links on the way are followed as if ``root`` were the whole world."""
         if not path:
             return root
-        directory = resolve(lambda inner: self._planting.find(join(root, inner)) if inner else None, parent(path))
+        directory = select.follow(lambda inner: self._planting.find(join(root, inner)), parent(path), origin="the image")
         return join(join(root, directory) if directory else root, name(path))
 
 

@@ -25,6 +25,7 @@ from ...sandbox.client import Sandbox
 from ...store.durable import disk_errors
 from ...store.layers import Layer
 from ...store.store import Store
+from .changes import changed
 
 _CHUNK: Final = 1 << 20
 Contents = Callable[[Entry], Iterable[bytes | memoryview]]
@@ -116,7 +117,7 @@ class Faces:
         """The toc of a tree that a RUN left: what an overlay copied up without a change is not part of the layer."""
         listed = self._sandbox().diff(self._store.layers.tree_path(layer.layer)).toc
         below = self.view(stack[:-1], "the layers below")
-        toc = Toc.of(entry for entry in listed if not _is_unchanged(entry, below))
+        toc = changed(listed, lambda entry: _is_unchanged(entry, below))
         self._store.layers.set_toc(layer, toc)
         return toc
 

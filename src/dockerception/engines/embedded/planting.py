@@ -12,16 +12,16 @@ from typing import Final
 import msgspec
 
 from ...context.base import Context
+from ...context.select import follow
 from ...errors import ContextError
 from ...oci.entry import DIRECTORY, FILE, SYMLINK, Entry, is_same, join, name, parent, parents
 from ...oci.tarwriter import WHITEOUT_PREFIX
 from ...oci.toc import Toc
+from .changes import changed
 
-_MAX_LINKS: Final = 255
+_ORIGIN: Final = "the image"
 _UNSET_TIME: Final = -1
 DIRECTORY_MODE: Final = 0o755
-
-Find = Callable[[str], Entry | None]
 
 
 class Planting:
@@ -63,9 +63,7 @@ class Planting:
         found = self.find(entry.path)
         if found is not None and (found.kind == DIRECTORY) != (entry.kind == DIRECTORY):
             raise _type_conflict(entry, found)
-        self._new[entry.path] = entry
-        if origin is not None:
-            self.origins[entry.path] = origin
+        self._take(entry, origin)
 
     def replace(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
         """``put``, but whatever is in the way goes, as when a tar archive is unpacked; only directories merge."""
@@ -75,21 +73,27 @@ class Planting:
             prefix = f"{entry.path}/"
             for path in [path for path in self._new if path == entry.path or path.startswith(prefix)]:
                 del self._new[path]
-        self._new[entry.path] = entry
-        if origin is not None:
-            self.origins[entry.path] = origin
+                self.origins.pop(path, None)
+        self._take(entry, origin)
 
     def resolve(self, path: str) -> str:
         """Where a path leads when links of the image, old and new, are followed inside it, the last one too.
 
         Components that do not exist stay as they are.  Raises ``ContextError`` for a loop.
         """
-        return resolve(self.find, path)
+        return follow(self.find, path, origin=_ORIGIN)
 
     def finish(self) -> Toc:
         """The entries of the new layer: those that change something, directories dated by what came into them."""
         self._date_directories()
-        return Toc.of(entry for entry in self._new.values() if not self._changes_nothing(entry))
+        return changed(self._new.values(), self._changes_nothing)
+
+    def _take(self, entry: Entry, origin: tuple[Context, Entry] | None) -> None:
+        self._new[entry.path] = entry
+        if origin is None:
+            self.origins.pop(entry.path, None)
+        else:
+            self.origins[entry.path] = origin
 
     def _changes_nothing(self, entry: Entry) -> bool:
         found = self._below.find(entry.path)
@@ -108,38 +112,6 @@ class Planting:
                     newest[directory] = max(newest.get(directory, 0), entry.mtime)
         for path in unset:
             self._new[path] = msgspec.structs.replace(self._new[path], mtime=newest.get(path, self._default_time))
-
-
-def resolve(find: Find, path: str) -> str:
-    """Follow links along ``path``; see ``Planting.resolve``."""
-    done = ""
-    waiting = [part for part in reversed(path.split("/")) if part not in ("", ".")]
-    links = 0
-    while waiting:
-        part = waiting.pop()
-        if part == "..":
-            done = parent(done)
-            continue
-        here = join(done, part)
-        found = find(here)
-        if found is None or found.kind != SYMLINK:
-            done = here
-            continue
-        links += 1
-        if links > _MAX_LINKS:
-            raise ContextError(f"/{path} leads through more than {_MAX_LINKS} links: is there a loop?")
-        if found.link.startswith("/"):
-            done = ""
-        waiting += [part for part in reversed(found.link.split("/")) if part not in ("", ".")]
-    return done
-
-
-def _check_name(entry: Entry) -> None:
-    if name(entry.path).startswith(WHITEOUT_PREFIX):
-        raise ContextError(
-            f"/{entry.path} can't be in an image: in a layer, names that begin with {WHITEOUT_PREFIX} mean removals.",
-            hint="rename the file, or leave it out with .dockerignore",
-        )
 
 
 def contents_of(planting: Planting) -> Callable[[Entry], Iterable[bytes | memoryview]]:
