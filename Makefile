@@ -1,8 +1,7 @@
 # The menu of tasks; `make` alone lists them.  Each sets up what it needs (scripts/setup), which is quick when nothing is missing.
 PYTEST = .venv/bin/pytest
 # Two workers: what most small machines have, and what the tests that share a daemon were tried with.
-# Tests of one group (xdist_group) share a costly fixture, so they stay on one worker.
-WORKERS = -n 2 --dist loadgroup
+WORKERS = -n 2
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check unit peers bench docs clean

@@ -17,12 +17,6 @@ from support.docker import Docker, DockerFailed
 Bases = Callable[[str], Base]
 
 
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of dockerception's that all cases of this process share."""
-    return tmp_path_factory.mktemp("store")
-
-
 @pytest.mark.parametrize("name", cases.names())
 def test_both_build_the_same_image(name: str, tmp_path: Path, docker: Docker, docker_base: Bases, store: Path) -> None:
     case = cases.load(name, tmp_path)

@@ -20,14 +20,6 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["go-hello", "go-onbuild", "go-scratch"]
 _START_SECONDS = 20.0
 
-pytestmark = pytest.mark.xdist_group("examples")  # the Go base is large: one worker imports it, once
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of dockerception's that all examples share."""
-    return tmp_path_factory.mktemp("store")
-
 
 def pipe(docker: Docker, name: str) -> str:
     """``docker build | docker run | docker build -``; returns the id of the runtime image."""
