@@ -1,4 +1,4 @@
-"""The one SQLite connection behind the store: schema, transactions, and the graph of what keeps what alive.
+"""The one SQLite connection behind the store: its schema, its transactions, and its errors as the store's.
 
 WAL with ``synchronous=NORMAL``: a power cut may lose the last commits but never half of one.  Every writing transaction
 is ``BEGIN IMMEDIATE``, because a deferred one that upgrades fails at once under load.
@@ -6,14 +6,16 @@ is ``BEGIN IMMEDIATE``, because a deferred one that upgrades fails at once under
 
 from __future__ import annotations
 
+import fcntl
+import os
 import sqlite3
 import threading
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from ..errors import DiskFullError, StoreError
+from .durable import FREE_SPACE, disk_errors
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
@@ -24,7 +26,7 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE things (
   id TEXT PRIMARY KEY, size INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, used REAL NOT NULL
 ) WITHOUT ROWID;
--- source keeps target alive.
+-- source keeps target alive; both are things.
 CREATE TABLE refs (source TEXT NOT NULL, target TEXT NOT NULL, PRIMARY KEY (source, target)) WITHOUT ROWID;
 CREATE INDEX refs_by_target ON refs (target);
 CREATE TABLE layers (
@@ -55,14 +57,58 @@ class Database:
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            if self._connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-                self._prepare()
+        try:
+            with self._translated():
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+                if self._version() != SCHEMA_VERSION:
+                    self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One writing transaction: committed at the end, rolled back when the block or the commit fails.
+
+        Not reentrant.  No other process writes while the block runs, so it must not wait for anything.
+        """
+        with self._lock, self._translated():
+            if self._connection.in_transaction:
+                raise RuntimeError("a writing transaction inside another one")
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for statements that only read; each sees the last commit."""
+        with self._lock, self._translated():
+            yield self._connection
+
+    def shrink(self) -> None:
+        """Give the room of deleted rows back to the disk."""
+        with self._lock, self._translated():
+            self._connection.execute("PRAGMA incremental_vacuum").fetchall()
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close the connection; whatever is used after raises ``StoreError``."""
+        with self._lock:
+            self._connection.close()
+
+    def _version(self) -> int:
+        found: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
+        return found
 
     def _prepare(self) -> None:
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        with self.writing() as connection:
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
+        # SQLite does not wait for another process that turns the same new file to WAL; so they go one by one.
+        with _locked_directory(os.path.dirname(self._path)):
+            version = self._version()
             if version == SCHEMA_VERSION:
                 return
             if version != 0:
@@ -70,70 +116,62 @@ class Database:
                     f"The store at {self._path} has schema version {version}, not {SCHEMA_VERSION}.",
                     hint="use the version that made it, or point DOCKERCEPTION_HOME at another directory",
                 )
-            for statement in _SCHEMA.split(";\n"):
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One writing transaction: committed at the end, rolled back when the block raises.  Not reentrant."""
-        with self._lock, self._translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for statements that only read."""
-        with self._lock, self._translated():
-            yield self._connection
-
-    def close(self) -> None:
-        """Close the connection; nothing may be used after."""
-        with self._lock:
-            self._connection.close()
+            self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            with self.writing() as connection:
+                for statement in _SCHEMA.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
-            text = str(error)
-            if "full" in text:
-                raise DiskFullError(
-                    f"There is no room for the database of the store at {self._path}.", hint="free some disk space"
-                ) from error
-            if "locked" in text:
-                raise StoreError(
-                    f"The store at {self._path} has been busy for {_BUSY_SECONDS:.0f} s.",
-                    hint="try again; is its disk very slow?",
-                ) from error
-            raise StoreError(
-                f"The database of the store at {self._path} can't be used: {text}.",
-                hint="if it is damaged, move the directory away; images in it can be built or loaded again",
-            ) from error
+            raise _store_error(error, self._path) from error
 
 
-def put_thing(connection: sqlite3.Connection, thing: str, *, size: int = 0, keeps: Iterable[str] = ()) -> None:
-    """Record a thing (again: its size and use time are renewed) and what it keeps alive."""
-    now = time.time()
-    connection.execute(
-        "INSERT INTO things VALUES (?1, ?2, ?3, ?3) ON CONFLICT (id) DO UPDATE SET size = ?2, used = ?3",
-        (thing, size, now),
+def _store_error(error: sqlite3.Error, path: str) -> StoreError:
+    """The store's error for one of SQLite's (result codes: https://www.sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
+        return DiskFullError(f"The disk is full: there is no room for the store's database {path}.", hint=FREE_SPACE)
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreError(
+            f"The store's database {path} has been busy for {_BUSY_SECONDS:.0f} s.",
+            hint="try again; is its disk very slow, or does a process that uses it hang?",
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreError(
+            f"The store's database {path} is damaged ({error}).",
+            hint="move the store's directory away; what was in it can be built or loaded again",
+        )
+    if code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+        return StoreError(
+            f"The store's database {path} can't be written ({error}).",
+            hint="is the directory yours and writable? DOCKERCEPTION_HOME can name another one",
+        )
+    return StoreError(
+        f"The store's database {path} can't be used ({error}).",
+        hint="DOCKERCEPTION_HOME can name another directory, on a local disk",
     )
-    connection.executemany("INSERT OR IGNORE INTO refs VALUES (?, ?)", [(thing, target) for target in keeps])
 
 
-def touch(connection: sqlite3.Connection, thing: str) -> None:
-    """Note that a thing was used now."""
-    connection.execute("UPDATE things SET used = ? WHERE id = ?", (time.time(), thing))
+def _is_full(path: str) -> bool:
+    try:
+        status = os.statvfs(os.path.dirname(path))
+    except OSError:
+        return False
+    return status.f_bavail * status.f_frsize < 1 << 16
 
 
-def forget(connection: sqlite3.Connection, thing: str) -> None:
-    """Remove a thing and what it kept alive by itself."""
-    connection.execute("DELETE FROM things WHERE id = ?", (thing,))
-    connection.execute("DELETE FROM refs WHERE source = ?", (thing,))
+@contextmanager
+def _locked_directory(path: str) -> Iterator[None]:
+    with disk_errors("making the store"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with disk_errors("making the store"):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -11,12 +11,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Final
 
 from ..errors import DiskFullError, StoreError
 from ..reference import Digest
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FREE_SPACE: Final = "free space with “dockerception prune”, or set DOCKERCEPTION_HOME to a directory on another disk"
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
@@ -32,10 +33,7 @@ def disk_error(error: OSError, doing: str) -> StoreError:
     """The store's error for an ``OSError``."""
     where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
     if error.errno in _FULL:
-        return DiskFullError(
-            f"The disk is full: while {doing}{where}, {error.strerror}.",
-            hint="free space with “dockerception prune”, or set DOCKERCEPTION_HOME to a directory on another disk",
-        )
+        return DiskFullError(f"The disk is full: while {doing}{where}, {error.strerror}.", hint=FREE_SPACE)
     return StoreError(
         f"While {doing}{where}: {error.strerror or error}.",
         hint="check the directory that DOCKERCEPTION_HOME names, or ~/.local/share/dockerception",
@@ -45,23 +43,24 @@ def disk_error(error: OSError, doing: str) -> StoreError:
 class HashedFile:
     """A new file that is hashed while it is written.
 
-    Use it as a context manager: leaving it by an exception removes the file.  ``commit`` syncs it and moves it to its
-    final place; an existing file there is left as it is and this one thrown away, since equal names mean equal bytes.
+    Use it as a context manager: leaving it before ``commit`` has ended well removes the file.
     """
 
     def __init__(self, temporary: str) -> None:
         self._temporary = temporary
         self._hash = hashlib.sha256()
+        self._is_synced = False
+        self._is_placed = False
         self.size = 0
         with disk_errors("making a file in the store"):
-            self._file: Any = open(temporary, "xb", buffering=0)  # noqa: SIM115
+            self._file = open(temporary, "xb", buffering=0)  # noqa: SIM115
 
     def write(self, chunk: bytes | memoryview) -> None:
         """Append bytes.  Raises ``DiskFullError``."""
         self._hash.update(chunk)
-        self.size += len(chunk)
+        rest = memoryview(chunk).cast("B")
+        self.size += len(rest)
         with disk_errors("writing a file of the store"):
-            rest = memoryview(chunk)
             while rest:
                 rest = rest[self._file.write(rest) :]
 
@@ -70,15 +69,27 @@ class HashedFile:
         """The SHA-256 of what has been written so far."""
         return Digest.sha256(self._hash.digest())
 
-    def commit(self, path: str) -> None:
-        """Sync the file and give it its final name; atomic, and a no-op where the name is taken."""
+    def sync(self) -> None:
+        """Have everything on the disk, and write no more.  Raises ``DiskFullError``."""
         with disk_errors("completing a file of the store"):
             os.fsync(self._file.fileno())
             self._file.close()
-            if os.path.exists(path):
+        self._is_synced = True
+
+    def commit(self, path: str) -> None:
+        """Sync the file, if that has not been done, and give it its final name; atomic.
+
+        A file that has the name already stays and this one is thrown away, since equal names mean equal bytes; but one
+        of another size is damaged and replaced.
+        """
+        if not self._is_synced:
+            self.sync()
+        with disk_errors("completing a file of the store"):
+            if has_size(path, self.size):
                 os.unlink(self._temporary)
             else:
                 os.rename(self._temporary, path)
+        self._is_placed = True
 
     def __enter__(self) -> HashedFile:
         return self
@@ -86,7 +97,17 @@ class HashedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._file.closed:
-            self._file.close()
-            with disk_errors("removing a temporary file"):
+        self._file.close()
+        if not self._is_placed:
+            try:
                 os.unlink(self._temporary)
+            except OSError:
+                pass  # it goes with the temporary directory; an error here would hide why the block ended
+
+
+def has_size(path: str, size: int) -> bool:
+    """Whether there is a file of this many bytes."""
+    try:
+        return os.stat(path).st_size == size
+    except FileNotFoundError:
+        return False

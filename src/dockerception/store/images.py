@@ -7,21 +7,21 @@ a platform.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from ..errors import ImageNotFoundError, UsageError
+from ..errors import ImageNotFoundError, StoreError, UsageError
 from ..oci import config as oci_config
 from ..oci.config import ImageConfig
 from ..reference import Platform, Reference
 from .blobs import Blobs
-from .database import Database, forget, put_thing, touch
 from .layers import Layers
-from .lease import Lease
+from .ledger import Ledger, Transaction
 
-_MIN_PREFIX = 4
+_MIN_PREFIX: Final = 4
+_FACTS: Final = "SELECT layers, platform, created FROM images JOIN things ON id = 'image:' || config WHERE config = ?"
 
 
 class StoredImage(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,62 +51,63 @@ class Listed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Images:
-    """Images by id and by name.  What is returned or added is held until the lease ends."""
+    """Images by id and by name.  What is returned or added is held until the lease ends, with all that is below it."""
 
-    def __init__(self, database: Database, lease: Lease, blobs: Blobs, layers: Layers) -> None:
-        self._database = database
-        self._lease = lease
+    def __init__(self, ledger: Ledger, blobs: Blobs, layers: Layers) -> None:
+        self._ledger = ledger
         self._blobs = blobs
         self._layers = layers
 
     def add(self, config_bytes: bytes, layers: Sequence[str], names: Sequence[Reference] = ()) -> StoredImage:
-        """Record an image and give it names, in one transaction.  A name that another image had moves to this one."""
+        """Record an image and give it names, in one transaction.  A name that another image had moves to this one.
+
+        Idempotent; layers that differ from those of last time (with the same diff_ids) replace them.  Raises
+        ``StoreError`` if a layer is gone: whoever adds an image holds its layers.
+        """
         platform = str(oci_config.decode(config_bytes).platform)
         image = str(self._blobs.put(config_bytes))
-        keeps = [f"blob:{image}", *(f"layer:{layer}" for layer in layers)]
-        with self._database.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO images VALUES (?, ?, ?)", (image, platform, json.dumps(list(layers)))
-            )
-            # The layers may be other ones than last time, with the same diff_ids.
-            connection.execute("DELETE FROM refs WHERE source = ?", (f"image:{image}",))
-            put_thing(connection, f"image:{image}", keeps=keeps)
-            self._lease.hold(connection, f"image:{image}")
+        below = [f"blob:{image}", *(f"layer:{layer}" for layer in layers)]
+        with self._ledger.writing() as transaction:
+            if not all(map(transaction.has, below)):
+                raise StoreError(f"Layers of the image {image} are gone from the store.", hint="build or load it again")
+            facts = (image, platform, json.dumps(list(layers)))
+            if facts != transaction.connection.execute("SELECT * FROM images WHERE config = ?", (image,)).fetchone():
+                transaction.connection.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", facts)
+                transaction.put(f"image:{image}", keeps=below)
+            transaction.hold(f"image:{image}")
             for reference in names:
-                name = str(reference)
-                connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", (name, platform, image))
-                connection.execute("DELETE FROM refs WHERE source = ?", (f"name:{name} {platform}",))
-                put_thing(connection, f"name:{name} {platform}", keeps=[f"image:{image}"])
-        return StoredImage(image=image, config_bytes=config_bytes, layers=tuple(layers), platform=platform)
+                _give_name(transaction, image, platform, reference)
+            created = transaction.connection.execute(_FACTS, (image,)).fetchone()[2]
+        return StoredImage(
+            image=image, config_bytes=config_bytes, layers=tuple(layers), platform=platform, created=created
+        )
 
     def name(self, image: StoredImage, reference: Reference) -> None:
-        """Give an image one more name."""
-        self.add(image.config_bytes, image.layers, [reference])
+        """Give an image one more name.  Raises ``ImageNotFoundError`` if it has been removed meanwhile."""
+        with self._ledger.writing() as transaction:
+            if not transaction.has(f"image:{image.image}"):
+                raise ImageNotFoundError(f"The image {image.image} has been removed from the store.")
+            _give_name(transaction, image.image, image.platform, reference)
 
     def find_id(self, image: str) -> StoredImage | None:
         """The image with this id, if all of it is here."""
-        with self._database.writing() as connection:
-            row = connection.execute(
-                "SELECT layers, platform, created FROM images JOIN things ON id = 'image:' || config WHERE config = ?",
-                (image,),
-            ).fetchone()
-            if row is None:
-                return None
-            self._lease.hold(connection, f"image:{image}")
-            touch(connection, f"image:{image}")
-        layers = tuple(json.loads(row[0]))
-        if not os.path.exists(self._blobs.path(image)) or not self._layers.find_all(layers):
+        row = self._ledger.find(f"image:{image}", _FACTS, (image,))
+        if row is None:
             return None
-        return StoredImage(
-            image=image, config_bytes=self._blobs.read(image), layers=layers, platform=row[1], created=row[2]
-        )
+        layers = tuple(json.loads(row[0]))
+        if not self._layers.find_all(layers):
+            return None
+        try:
+            config_bytes = self._blobs.read(image)
+        except StoreError:
+            return None  # a config that is gone or damaged: the image is built or loaded again
+        return StoredImage(image=image, config_bytes=config_bytes, layers=layers, platform=row[1], created=row[2])
 
     def find_name(self, reference: Reference, platform: Platform | None = None) -> StoredImage | None:
         """The image of this name for a platform (the host's by default, else the only one there is)."""
-        with self._database.reading() as connection:
-            rows = dict(
-                connection.execute("SELECT platform, config FROM names WHERE name = ?", (str(reference),)).fetchall()
-            )
+        rows: dict[str, str] = dict(
+            self._ledger.rows("SELECT platform, config FROM names WHERE name = ?", (str(reference),))
+        )
         image = rows.get(str(platform or Platform.host()))
         if image is None and platform is None and len(rows) == 1:
             image = next(iter(rows.values()))
@@ -136,54 +137,62 @@ class Images:
         prefix = text.removeprefix("sha256:").lower()
         if len(prefix) < _MIN_PREFIX or not all(digit in "0123456789abcdef" for digit in prefix):
             return None
-        with self._database.reading() as connection:
-            rows = connection.execute(
-                "SELECT config FROM images WHERE config LIKE ?", (f"sha256:{prefix}%",)
-            ).fetchall()
+        rows = self._ledger.rows("SELECT config FROM images WHERE config GLOB ?", (f"sha256:{prefix}*",))
         if len(rows) > 1:
             raise UsageError(f"“{text}” is the beginning of {len(rows)} image ids.", hint="give more of its digits")
         return self.find_id(rows[0][0]) if rows else None
 
     def names_of(self, image: str) -> list[str]:
         """The canonical names that lead to an image."""
-        with self._database.reading() as connection:
-            return [
-                row[0] for row in connection.execute("SELECT name FROM names WHERE config = ? ORDER BY name", (image,))
-            ]
+        return [row[0] for row in self._ledger.rows("SELECT name FROM names WHERE config = ? ORDER BY name", (image,))]
 
     def remove_name(self, reference: Reference) -> list[str]:
         """Take a name away, for all platforms; returns the ids of the images that had it.
 
         Raises ``ImageNotFoundError`` if there is none of that name.
         """
-        name = str(reference)
-        with self._database.writing() as connection:
-            rows = connection.execute("DELETE FROM names WHERE name = ? RETURNING platform, config", (name,)).fetchall()
-            for platform, _ in rows:
-                forget(connection, f"name:{name} {platform}")
-        if not rows:
-            raise ImageNotFoundError(f"There is no image named “{reference.familiar}” in the store.")
-        return [config for _, config in rows]
+        with self._ledger.writing() as transaction:
+            taken = _take_names(transaction, "name = ?", str(reference))
+        if not taken:
+            raise ImageNotFoundError(
+                f"There is no image named “{reference.familiar}” in the store.",
+                hint="“dockerception images” lists what there is",
+            )
+        return taken
 
     def remove(self, image: str) -> None:
-        """Forget an image and its names; ``prune`` gives back what only it used."""
-        with self._database.writing() as connection:
-            rows = connection.execute(
-                "DELETE FROM names WHERE config = ? RETURNING name, platform", (image,)
-            ).fetchall()
-            for name, platform in rows:
-                forget(connection, f"name:{name} {platform}")
-            connection.execute("DELETE FROM images WHERE config = ?", (image,))
-            forget(connection, f"image:{image}")
+        """Forget an image, its names and the cache records that led to it; ``prune`` gives back what only it used.
+
+        Idempotent.  A build that uses the image goes on.
+        """
+        with self._ledger.writing() as transaction:
+            _take_names(transaction, "config = ?", image)
+            transaction.forget(f"image:{image}")
 
     def all(self) -> list[Listed]:
-        """Every image of the store, newest first."""
-        with self._database.reading() as connection:
-            ids = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT config FROM images JOIN things ON id = 'image:' || config ORDER BY created DESC, config"
-                )
-            ]
+        """Every image of the store that is complete, newest first."""
+        rows = self._ledger.rows(
+            "SELECT config FROM images JOIN things ON id = 'image:' || config ORDER BY created DESC, config"
+        )
+        ids = [row[0] for row in rows]
+        self._ledger.hold_all(f"image:{image}" for image in ids)
         found = ((image, self.find_id(image)) for image in ids)
         return [Listed(image=stored, names=tuple(self.names_of(image))) for image, stored in found if stored]
+
+
+def _give_name(transaction: Transaction, image: str, platform: str, reference: Reference) -> None:
+    name = str(reference)
+    thing = f"name:{name} {platform}"
+    if transaction.keeps(thing) != {f"image:{image}"}:
+        transaction.connection.execute("INSERT OR REPLACE INTO names VALUES (?, ?, ?)", (name, platform, image))
+        transaction.put(thing, keeps=[f"image:{image}"])
+
+
+def _take_names(transaction: Transaction, condition: str, value: str) -> list[str]:
+    """Remove the names that meet a condition; returns the ids of the images that had them."""
+    rows = transaction.connection.execute(
+        f"DELETE FROM names WHERE {condition} RETURNING name, platform, config", (value,)
+    ).fetchall()
+    for name, platform, _ in rows:
+        transaction.forget(f"name:{name} {platform}")
+    return [config for _, _, config in rows]

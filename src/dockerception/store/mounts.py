@@ -8,22 +8,21 @@ import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Final, Literal
 
-from .database import Database, put_thing
 from .durable import disk_errors
-from .lease import Lease
+from .ledger import Ledger
 
 Sharing = Literal["shared", "private", "locked"]
+LOCK_SUFFIX: Final = ".lock"
 
 
 class Mounts:
     """Cache mounts by name.  A directory that does not exist is made by whoever mounts it."""
 
-    def __init__(self, root: str, database: Database, lease: Lease) -> None:
+    def __init__(self, root: str, ledger: Ledger) -> None:
         self._folder = os.path.join(root, "caches")
-        self._database = database
-        self._lease = lease
+        self._ledger = ledger
 
     @contextmanager
     def use(self, name: str, sharing: Sharing) -> Iterator[str]:
@@ -39,18 +38,20 @@ class Mounts:
         for number in numbers:
             directory = self._directory(f"{name}\0{number}" if number else name)
             with disk_errors("locking a cache mount"):
-                lock = os.open(directory + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            with os.fdopen(lock, "r+"):
+                lock = os.open(directory + LOCK_SUFFIX, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if sharing == "private" else 0))
                 except BlockingIOError:
                     continue
                 yield directory
                 return
+            finally:
+                os.close(lock)
 
     def _directory(self, name: str) -> str:
         directory = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
-        with self._database.writing() as connection:
-            put_thing(connection, f"mount:{directory}")
-            self._lease.hold(connection, f"mount:{directory}")
+        with self._ledger.writing() as transaction:
+            transaction.put(f"mount:{directory}")
+            transaction.hold(f"mount:{directory}")
         return os.path.join(self._folder, directory)

@@ -6,12 +6,13 @@ files behind it are still complete is for the reader to check.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import msgspec
 
-from .database import Database, put_thing, touch
-from .lease import Lease
+from .database import Database
+from .ledger import Ledger, Transaction
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -26,38 +27,41 @@ class Record(msgspec.Struct, frozen=True):
 class Records:
     """Cache records by key."""
 
-    def __init__(self, database: Database, lease: Lease) -> None:
-        self._database = database
-        self._lease = lease
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
 
     def get(self, key: str) -> bytes | None:
-        """The value of a key, and a hold on what it keeps alive; None on a miss."""
-        with self._database.writing() as connection:
-            row = connection.execute("SELECT value FROM records WHERE key = ?", (key,)).fetchone()
-            if row is None:
-                return None
-            self._lease.hold(connection, f"record:{key}")
-            touch(connection, f"record:{key}")
-        value: bytes = row[0]
-        return value
+        """The value of a key, and a hold on everything that it keeps alive; None on a miss."""
+        row = self._ledger.find(f"record:{key}", "SELECT value FROM records WHERE key = ?", (key,))
+        return None if row is None else row[0]
 
     def put(self, records: Sequence[Record]) -> None:
-        """Add or replace records, all in one transaction."""
-        with self._database.writing() as connection:
+        """Add or replace records, all in one transaction.
+
+        A record that keeps what is not there any more (an image that somebody removed during the build) is left out.
+        """
+        with self._ledger.writing() as transaction:
             for record in records:
                 thing = f"record:{record.key}"
-                connection.execute(
-                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (record.key, record.value, record.parts)
-                )
-                connection.execute("DELETE FROM refs WHERE source = ?", (thing,))
-                put_thing(connection, thing, size=len(record.value) + len(record.parts), keeps=record.keeps)
-                self._lease.hold(connection, thing)
+                if not all(map(transaction.has, record.keeps)):
+                    transaction.forget(thing)
+                    continue
+                if not _is_there(transaction, record):
+                    transaction.connection.execute(
+                        "INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (record.key, record.value, record.parts)
+                    )
+                    transaction.put(thing, size=len(record.value) + len(record.parts), keeps=record.keeps)
+                transaction.hold(thing)
 
     def parts(self, key: str) -> bytes | None:
-        """The stored parts of a key."""
-        with self._database.reading() as connection:
-            row = connection.execute("SELECT parts FROM records WHERE key = ?", (key,)).fetchone()
-        return None if row is None else row[0]
+        """The stored parts of a key; None if it has no record."""
+        rows = self._ledger.rows("SELECT parts FROM records WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
+
+
+def _is_there(transaction: Transaction, record: Record) -> bool:
+    found = transaction.connection.execute("SELECT value, parts FROM records WHERE key = ?", (record.key,)).fetchone()
+    return found == (record.value, record.parts) and transaction.keeps(f"record:{record.key}") == set(record.keeps)
 
 
 class Listings:
@@ -69,10 +73,15 @@ class Listings:
     def load(self, root: str) -> bytes:
         """What was saved for this directory; nothing where nothing was."""
         with self._database.reading() as connection:
-            row = connection.execute("SELECT value FROM listings WHERE root = ?", (root,)).fetchone()
+            row = connection.execute("SELECT value FROM listings WHERE root = ?", (_key(root),)).fetchone()
         return b"" if row is None else row[0]
 
     def save(self, root: str, data: bytes) -> None:
         """Remember a listing; the last writer wins, which only costs the others a reading."""
         with self._database.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO listings VALUES (?, ?)", (root, data))
+            connection.execute("INSERT OR REPLACE INTO listings VALUES (?, ?)", (_key(root), data))
+
+
+def _key(root: str) -> str:
+    """A directory's name as SQLite takes it: names that are not UTF-8 have escapes that it refuses."""
+    return os.fsencode(root).decode(errors="backslashreplace")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
+from typing import Final
 
-from ..errors import StoreError
+from ..errors import DockerceptionError
 from .blobs import Blobs
 from .contexts import Contexts
 from .database import Database
@@ -13,11 +14,15 @@ from .durable import disk_errors
 from .images import Images
 from .layers import Layers
 from .lease import Lease
+from .ledger import Ledger
 from .mounts import Mounts
-from .prune import Pruner, Remove
+from .prune import Pruner
 from .records import Listings, Records
+from .removal import Remove, remove_tree
+from .sweep import sweep
 
-_FOLDERS = ("blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs")
+_FOLDERS: Final = ("blobs", "blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs")
+_LAYOUT: Final = '{"imageLayoutVersion":"1.0.0"}'
 
 
 def default_root() -> str:
@@ -33,33 +38,45 @@ def default_root() -> str:
 class Store:
     """An open store.  Everything found or added through it is held until ``close``; use it as a context manager.
 
-    Threads of one process may share it; other processes open their own.  Raises ``StoreError`` if the directory can't
-    be made or the database can't be used.
+    Threads of one process may share it; other processes open their own.  Opening it cleans up after processes that were
+    killed.  Raises ``StoreError`` if the directory can't be made or the database can't be used.
     """
 
     def __init__(self, root: str | None = None) -> None:
         self.root = os.path.abspath(root) if root else default_root()
         self._make_folders()
         self._database = Database(os.path.join(self.root, "store.db"))
+        try:
+            with disk_errors("opening the store"):
+                sweep(self.root)
+        except BaseException:
+            self._database.close()
+            raise
         self._lease = Lease(self.root)
-        self.blobs = Blobs(self.root, self._database, self._lease)
-        self.layers = Layers(self.root, self._database, self._lease, self.blobs)
-        self.images = Images(self._database, self._lease, self.blobs, self.layers)
-        self.records = Records(self._database, self._lease)
+        self._ledger = Ledger(self._database, self._lease)
+        self.blobs = Blobs(self.root, self._ledger, self._lease)
+        self.layers = Layers(self.root, self._ledger, self.blobs)
+        self.images = Images(self._ledger, self.blobs, self.layers)
+        self.records = Records(self._ledger)
         self.listings = Listings(self._database)
-        self.contexts = Contexts(self.root, self._database, self._lease, self.blobs)
-        self.mounts = Mounts(self.root, self._database, self._lease)
-        self.pruner = Pruner(self.root, self._database, self._lease)
+        self.contexts = Contexts(self.root, self._ledger, self._lease, self.blobs)
+        self.mounts = Mounts(self.root, self._ledger)
+        self.pruner = Pruner(self.root, self._database, self._ledger, self._lease)
 
     def _make_folders(self) -> None:
+        """Make what a store consists of.  Its parts are this user's alone; the directory may be shared or have been
+        there before, and keeps its mode."""
         if os.path.exists(os.path.join(self.root, "store.db")):
             return
         with disk_errors("making the store"):
+            os.makedirs(self.root, 0o700, exist_ok=True)
             for folder in _FOLDERS:
-                os.makedirs(os.path.join(self.root, folder), exist_ok=True)
-            os.chmod(self.root, 0o700)
+                try:
+                    os.mkdir(os.path.join(self.root, folder), 0o700)
+                except FileExistsError:
+                    continue
             with open(os.path.join(self.root, "oci-layout"), "w", encoding="ascii") as file:
-                file.write('{"imageLayoutVersion":"1.0.0"}')
+                file.write(_LAYOUT)
 
     @property
     def scratch(self) -> str:
@@ -71,12 +88,19 @@ class Store:
         return self._lease.temporary(suffix)
 
     def close(self, remove: Remove | None = None) -> None:
-        """End the lease.  ``remove`` deletes a directory tree, by default as this user."""
-        (remove or remove_tree)(self._lease.scratch)
-        with self._database.writing() as connection:
-            self._lease.release(connection)
-        self._lease.close()
-        self._database.close()
+        """End the lease and remove ``scratch``, with ``remove`` (by default as this user).  Idempotent.
+
+        Raises nothing for what can't be removed, so that the error of a build stays the one that is seen: it is left
+        to a later sweep, as after a crash.
+        """
+        try:
+            if self._lease.has_scratch:
+                (remove or remove_tree)(self._lease.scratch)
+        except (DockerceptionError, OSError):
+            pass
+        finally:
+            self._lease.close()
+            self._database.close()
 
     def __enter__(self) -> Store:
         return self
@@ -85,15 +109,3 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def remove_tree(path: str) -> None:
-    """Remove a directory tree, never following links.  Raises ``StoreError`` if something in it can't be removed."""
-    import shutil
-
-    try:
-        shutil.rmtree(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise StoreError(f"{error.filename or path} can't be removed: {error.strerror}.") from error
