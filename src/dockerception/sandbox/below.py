@@ -19,7 +19,7 @@ class Below:
         self._roots = [os.open(tree, _OPEN) for tree in trees]
 
     def open(self, path: str) -> int | None:
-        """Open the topmost directory ``path``, for its attributes; None where a merged view shows no directory there."""
+        """Open the topmost directory ``path``, for its attributes; None where a merged view shows none there."""
         for root in self._roots:
             found, is_hidden = _find(root, path)
             if found is not None or is_hidden:

@@ -1,4 +1,4 @@
-"""The parent's side of the sandbox: one helper a ``Sandbox``, started when first needed, used by any number of threads."""
+"""The parent's side of the sandbox: one helper a ``Sandbox``, started when first needed, used by any threads."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Sandbox:
                 "The isolation “chroot” is not supported yet by this version.", hint="use --isolation oci or auto"
             )
         self._root = os.path.abspath(root)
-        self._scratch = scratch or f"{self._root}/tmp"
+        self._scratch = scratch or os.path.join(self._root, "tmp")
         self._wanted_runtime = runtime
         self._runtime: messages.Runtime | None = None
         self._helper: launch.Helper | None = None
@@ -199,6 +199,10 @@ class Sandbox:
         """
         return _expect(self._ask(messages.WriteTarCall(tree, toc.encode()), [out]), Written)
 
+    def sync(self) -> None:
+        """Have everything written to the store's file system on the disk: what a RUN leaves in ``upper`` is not before."""
+        _expect(self._ask(messages.SyncCall()), messages.Done)
+
     def delete(self, paths: Iterable[str]) -> None:
         """Remove files and whole trees, whoever owns what is in them.  What is missing already is no error."""
         wanted = tuple(os.fsencode(path) for path in paths)
@@ -281,9 +285,7 @@ def _encode(call: messages.Call) -> bytes:
     try:
         return messages.encode(call)
     except UnicodeEncodeError as error:
-        raise UsageError(
-            "The command, an environment variable or a mount of this step is not valid UTF-8; containers can't have that."
-        ) from error
+        raise UsageError("The command, an environment variable or a mount of this step is not valid UTF-8.") from error
 
 
 def _pour(stream: Iterable[bytes | memoryview], write_end: int) -> None:

@@ -7,7 +7,7 @@ import select
 import signal
 from typing import Final
 
-from . import linux, messages, runtime, wire
+from . import linux, messages, runtime, terminal, wire
 from .messages import RunResult, Runtime
 from .worker import Session
 
@@ -21,11 +21,12 @@ def run(which: Runtime, session: Session) -> RunResult:
     No process of the container is left when this returns.
     """
     bundle = session.mounts
+    os.chdir(bundle)
     linux.adopt_orphans()
     stdin, stdout, stderr = session.descriptors
     child = os.posix_spawn(
         which.path,
-        runtime.command(which, bundle),
+        runtime.command(which),
         {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR": bundle},
         file_actions=[
             (os.POSIX_SPAWN_DUP2, stdin, 0),
@@ -35,7 +36,7 @@ def run(which: Runtime, session: Session) -> RunResult:
         # Python ignores these two, and what is ignored stays so across exec, into the container.
         setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
     )
-    for descriptor in session.descriptors:
+    for descriptor in (stdout, stderr):
         os.close(descriptor)  # else the reader of the container's stdout would wait for us, too
     status = _watch(child, session)
     _end_descendants()
@@ -75,9 +76,11 @@ def _kill(child: int, pidfd: int, session: Session) -> None:
 
 
 def _pass_on(number: int, child: int, session: Session) -> None:
-    # A new window size is the runtime's business, which owns the terminal; anything else is the container's.
     first = _container(session)
-    _send(child if number == signal.SIGWINCH or not first else first, number)
+    if number == signal.SIGWINCH and first:
+        terminal.resize(first, session.descriptors[0])
+    else:
+        _send(first or child, number)
 
 
 def _container(session: Session) -> int:

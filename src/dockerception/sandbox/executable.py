@@ -1,4 +1,4 @@
-"""Whether a program can be started in a root file system, found out beforehand: runtimes say it late and in their own words."""
+"""Whether a program can be started in a root file system, found out first: runtimes say it late and in their words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 
 def check(root: int, request: RunRequest, hidden: Sequence[str]) -> Verdict:
-    """Look for ``args[0]`` and its interpreter.  ``hidden`` are resolved mount targets: what lies there is not known."""
+    """Look for ``args[0]`` and its interpreter.  What lies below ``hidden``, resolved mount targets, is not known."""
     if not request.args:
         return Verdict("not-found", "There is no command to run.")
     name = request.args[0]

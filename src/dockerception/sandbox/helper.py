@@ -24,6 +24,7 @@ _OPERATIONS: Final = {
     b"ReadCall": "treefiles",
     b"WriteTarCall": "treefiles",
     b"DeleteCall": "treefiles",
+    b"SyncCall": "treefiles",
     b"OverlayCall": "overlay",
 }
 

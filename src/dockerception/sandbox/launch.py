@@ -1,4 +1,4 @@
-"""Starts the helper: ``unshare`` makes the namespaces, then the same Python runs ``helper.main`` as their first process."""
+"""Starts the helper: ``unshare`` makes the namespaces, the same Python runs ``helper.main`` as their first process."""
 
 from __future__ import annotations
 
@@ -91,15 +91,7 @@ def _start_as_user(unshare: str, command: list[str], said: IO[bytes], control: i
     waiting = [unshare, "--user", "--", "/bin/sh", "-c", _WAIT_FOR_MAPS, "sh", *command]
     child = process.start(waiting, stdin=subprocess.PIPE, stderr=said, pass_fds=(control,), cwd="/")
     try:
-        if child.stdin is None or child.stdout is None or not child.stdout.readline():
-            said.seek(0)
-            raise MachineError(
-                "This user can't make a user namespace.",
-                details=said.read().decode(errors="replace").strip(),
-                hint="ask the administrator for unprivileged user namespaces, or run as root",
-            )
-        idmap.write(child.pid)
-        child.stdin.write(b"\n")
+        _map_ids(child, said)
     except BaseException:
         child.kill()
         raise
@@ -108,3 +100,19 @@ def _start_as_user(unshare: str, command: list[str], said: IO[bytes], control: i
             if pipe is not None:
                 pipe.close()
     return child
+
+
+def _map_ids(child: subprocess.Popen[bytes], said: IO[bytes]) -> None:
+    if child.stdin is None or child.stdout is None or not child.stdout.readline():
+        raise _no_user_namespace(said)
+    idmap.write(child.pid)
+    child.stdin.write(b"\n")
+
+
+def _no_user_namespace(said: IO[bytes]) -> MachineError:
+    said.seek(0)
+    return MachineError(
+        "This user can't make a user namespace.",
+        details=said.read().decode(errors="replace").strip(),
+        hint="ask the administrator for unprivileged user namespaces, or run as root",
+    )

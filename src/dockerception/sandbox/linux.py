@@ -1,4 +1,4 @@
-"""System calls that Python does not wrap.  Each raises ``OSError`` with the kernel's number; only the helper uses them."""
+"""System calls that Python does not wrap.  Each raises ``OSError``; only the helper uses them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
 MS_NODEV: Final = 4
 MS_NOEXEC: Final = 8
+MS_REMOUNT: Final = 32
 MS_BIND: Final = 4096
 MNT_DETACH: Final = 2
 
@@ -25,6 +26,7 @@ _SYS_FSCONFIG: Final = 431
 _SYS_FSMOUNT: Final = 432
 _FSOPEN_CLOEXEC: Final = 1
 _FSMOUNT_CLOEXEC: Final = 1
+_MOUNT_ATTR_NODEV: Final = 4
 _FSCONFIG_SET_FLAG: Final = 0
 _FSCONFIG_SET_STRING: Final = 1
 _FSCONFIG_CMD_CREATE: Final = 6
@@ -70,7 +72,7 @@ def end_with_parent(number: int) -> None:
 
 
 def mount_options(kind: str, target: str, options: list[tuple[str, str]]) -> None:
-    """Mount a file system whose options don't fit into a page: one call each (fsopen(2), fsconfig(2)).
+    """Mount a file system, ``nodev``, whose options don't fit into a page: one call each (fsopen(2), fsconfig(2)).
 
     An option with an empty value is a flag.
     """
@@ -81,7 +83,7 @@ def mount_options(kind: str, target: str, options: list[tuple[str, str]]) -> Non
             text = ctypes.c_char_p(os.fsencode(value)) if value else None
             _check(_libc.syscall(_SYS_FSCONFIG, context, command, os.fsencode(name), text, 0), f"{name}={value}")
         _check(_libc.syscall(_SYS_FSCONFIG, context, _FSCONFIG_CMD_CREATE, None, None, 0), target)
-        mounted = _check(_libc.syscall(_SYS_FSMOUNT, context, _FSMOUNT_CLOEXEC, 0))
+        mounted = _check(_libc.syscall(_SYS_FSMOUNT, context, _FSMOUNT_CLOEXEC, _MOUNT_ATTR_NODEV))
     finally:
         os.close(context)
     try:

@@ -44,7 +44,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     root), ``work`` must be empty or missing and is gone afterwards.  Without them the changes are thrown away.
     ``environment`` holds ``NAME=value``; ``PATH`` in it is where ``args[0]`` is looked for.  ``additional_gids`` are
     numbers; names have been looked up before.  ``hosts`` are further lines of ``/etc/hosts``: (name, address).
-    ``capabilities`` of None are Docker's default set, without CAP_MKNOD, because no device cgroup guards the container.
+    ``capabilities`` of None are Docker's default set.
     """
 
     layers: tuple[str, ...]
@@ -191,13 +191,17 @@ class DeleteCall(msgspec.Struct, frozen=True, tag=True):
     paths: tuple[bytes, ...]
 
 
+class SyncCall(msgspec.Struct, frozen=True, tag=True):
+    """Answer: ``Done``."""
+
+
 class OverlayCall(msgspec.Struct, frozen=True, tag=True):
     """Mount an overlay in ``scratch`` and remove a directory of its lower tree.  Answer: ``Done``."""
 
     scratch: str
 
 
-Call = RunCall | UnpackCall | DiffCall | ReadCall | WriteTarCall | DeleteCall | OverlayCall
+Call = RunCall | UnpackCall | DiffCall | ReadCall | WriteTarCall | DeleteCall | SyncCall | OverlayCall
 
 
 class SignalNote(msgspec.Struct, frozen=True, tag=True):

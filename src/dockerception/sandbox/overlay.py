@@ -27,13 +27,14 @@ def mount(trees: str, layers: Sequence[str], upper: str, work: str, target: str)
     """Mount ``layers`` (names in the directory ``trees``, bottom first) below ``upper`` on ``target``.
 
     Changes the current directory to ``trees``: mount data is one page, and names relative to it are short.  From Linux
-    6.5 on there may be up to 500 layers; before, as many as fit into that page.  Raises ``MachineError`` where an
-    overlay can't be mounted here.
+    6.5 on there may be up to 500 layers; before, as many as fit into that page.  Device nodes can be made there but
+    not opened.  Raises ``MachineError`` where an overlay can't be mounted here.
     """
     os.chdir(trees)
     if not layers:
         # Nothing to hide and nothing to copy up, so the upper directory is the whole root.
         linux.mount(upper, target, "", linux.MS_BIND)
+        linux.mount("", target, "", linux.MS_BIND | linux.MS_REMOUNT | linux.MS_NODEV)
         return
     lower = list(reversed(layers))
     options = [("upperdir", os.path.relpath(upper)), ("workdir", os.path.relpath(work))]
@@ -43,7 +44,7 @@ def mount(trees: str, layers: Sequence[str], upper: str, work: str, target: str)
     )
     try:
         if len(os.fsencode(data)) < os.sysconf("SC_PAGE_SIZE"):
-            linux.mount("overlay", target, "overlay", 0, data)
+            linux.mount("overlay", target, "overlay", linux.MS_NODEV, data)
         else:
             linux.mount_options("overlay", target, [*flags, *(("lowerdir+", name) for name in lower), *options])
     except OSError as error:
@@ -97,5 +98,5 @@ def _cannot_mount(error: OSError, layers: int) -> MachineError:
     return MachineError(
         f"An overlay of {layers} layers can't be mounted: {error.strerror}.",
         hint="the store must lie on a local file system with extended attributes (ext4, xfs, btrfs), not on NFS or on"
-        " another overlay: set DOCKERCEPTION_HOME; Linux 5.11 or newer is needed, and 6.5 for more than about 150 layers",
+        " another overlay: set DOCKERCEPTION_HOME; Linux 5.11 is needed, and 6.5 for more layers than fit into a page",
     )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -42,7 +40,7 @@ def probe(sandbox: Sandbox, root: str) -> Abilities:
 
 
 def choose(wanted: str, abilities: Callable[[], Abilities]) -> Runtime:
-    """The runtime to use for ``auto``, a name or a path.  Only ``auto`` is tried out first; the others are the user's word.
+    """The runtime to use for ``auto``, a name or a path.  Only ``auto`` tries out first; the rest is the user's word.
 
     Raises ``MachineError`` that says what was tried.
     """
@@ -55,10 +53,11 @@ def choose(wanted: str, abilities: Callable[[], Abilities]) -> Runtime:
         for name in _RUNTIMES:
             if runtime.works and runtime.name == name:
                 return Runtime(name, runtime.path)
-    problems = [("helper", found.helper), ("overlay", found.overlay), *((each.name, each) for each in found.runtimes)]
+    problems = [("helper", found.helper.reason), ("overlay", found.overlay.reason)]
+    problems += [(each.name, each.reason) for each in found.runtimes]
     raise MachineError(
         "No OCI runtime works on this machine, so steps (RUN) can't be run.",
-        details="\n".join(f"{name}: {each.reason}" for name, each in problems if each.reason),
+        details="\n".join(f"{name}: {reason}" for name, reason in problems if reason),
         hint="install one, e.g. apt-get install crun; dockerception doctor tells more",
     )
 
@@ -86,9 +85,13 @@ def _key() -> str:
 
 
 def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
+    import shutil
+    import tempfile
+
     os.makedirs(f"{root}/trees", exist_ok=True)
-    os.makedirs(f"{root}/tmp", exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix="probe-", dir=f"{root}/tmp")
+    folder = os.path.join(root, "tmp")
+    os.makedirs(folder, exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix="probe-", dir=folder)
     try:
         overlay = _try(lambda: sandbox.check_overlay(scratch))
         helper = _try(lambda: sandbox.delete([scratch]))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from typing import Final
 
 import msgspec
 
-from . import container, executable, linux, mountpoints, overlay, rootpath, runtime, spec
+from ..errors import StoreError
+from . import container, executable, linux, mountpoints, overlay, removal, rootpath, runtime, spec, terminal
 from .messages import Mount, RunCall, RunRequest, RunResult
 from .worker import Session
 
@@ -26,21 +25,29 @@ def perform(call: RunCall, session: Session) -> RunResult:
         # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
         linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
     request = call.request
-    scratch = "" if request.upper else tempfile.mkdtemp(prefix="run-", dir=call.scratch)
+    scratch = "" if request.upper else _scratch(call.scratch)
     upper = request.upper or f"{scratch}/upper"
     work = request.work or (f"{scratch}/work" if scratch else f"{upper}.work")
     try:
         return _in_root(call, session, upper, work)
     finally:
-        for path in filter(None, (work, scratch)):
-            shutil.rmtree(path, ignore_errors=True)
+        removal.remove([scratch or work])
+
+
+def _scratch(folder: str) -> str:
+    path = f"{folder}/run-{os.urandom(8).hex()}"
+    os.mkdir(path, 0o700)
+    return path
 
 
 def _in_root(call: RunCall, session: Session, upper: str, work: str) -> RunResult:
     request, root = call.request, f"{session.mounts}/root"
     os.mkdir(root)
-    top = f"{session.trees}/{request.layers[-1]}" if request.layers else ""
-    overlay.prepare(upper, work, top)
+    layers = [f"{session.trees}/{name}" for name in request.layers]
+    for layer in layers:
+        if not os.path.isdir(layer):
+            raise StoreError(f"The store has no tree {layer}.", hint="run: dockerception prune --all")
+    overlay.prepare(upper, work, layers[-1] if layers else "")
     overlay.mount(session.trees, request.layers, upper, work, root)
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     made: list[mountpoints.MountPoint] = []
@@ -109,6 +116,7 @@ def _write_config(request: RunRequest, session: Session, root: str, mounts: list
         mounts,
         is_user_namespace=not _maps(_read("/proc/self/uid_map"), 2**32 - 2),
         has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
+        terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),
     )
     with open(f"{session.mounts}/config.json", "wb") as file:
         file.write(msgspec.json.encode(document))

@@ -17,16 +17,19 @@ _MESSAGE: Final = re.compile(r'level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"')
 _CODES: Final = {"not-found": 127, "not-executable": 126, "runtime": 125}
 
 
-def command(runtime: Runtime, bundle: str) -> list[str]:
-    """The command that runs the bundle in the foreground.  State, log and pid file lie in the bundle's directory."""
-    options = ["--root", f"{bundle}/state", "--log", f"{bundle}/log"]
+def command(runtime: Runtime) -> list[str]:
+    """The command that runs the bundle in the current directory, in the foreground.
+
+    State, log and pid file lie there too, by names without a path, in which crun would take a colon for its own.
+    """
+    options = ["--root", "state", "--log", "log"]
     if runtime.name == "crun":
         options.append("--cgroup-manager=disabled")
-    return [runtime.path, *options, "run", "--bundle", bundle, "--pid-file", f"{bundle}/pid", CONTAINER]
+    return [runtime.path, *options, "run", "--bundle", ".", "--pid-file", "pid", CONTAINER]
 
 
 def result(returncode: int, log: str) -> RunResult:
-    """What a runtime's exit code and log say.  Both runtimes exit with the process's own code, or with 1 when they fail."""
+    """What a runtime's exit code and log say.  Runtimes exit with the process's own code, or with 1 when they fail."""
     said = _said(log)
     if returncode != 1 or not said:
         return RunResult(returncode=returncode)

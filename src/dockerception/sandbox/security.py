@@ -11,6 +11,7 @@ DEFAULT_CAPABILITIES: Final = (
     "CAP_FOWNER",
     "CAP_FSETID",
     "CAP_KILL",
+    "CAP_MKNOD",
     "CAP_NET_BIND_SERVICE",
     "CAP_NET_RAW",
     "CAP_SETFCAP",
@@ -19,7 +20,8 @@ DEFAULT_CAPABILITIES: Final = (
     "CAP_SETUID",
     "CAP_SYS_CHROOT",
 )
-"""Docker's set without CAP_MKNOD: no device cgroup guards our containers, so a device node would be the host's device."""
+"""Docker's set.  No device cgroup guards our containers; instead nothing that one can make a device node in lets it be
+opened (``nodev`` on the root, on /dev and on every mount of a step), so CAP_MKNOD makes entries of layers, no more."""
 
 MASKED_PATHS: Final = (
     "/proc/acpi",

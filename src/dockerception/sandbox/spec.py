@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Final
 
@@ -13,6 +14,7 @@ SYSTEM_FOLDERS: Final = ("dev", "proc", "sys")
 """Directories of the root that are always mounted on."""
 
 _VERSION: Final = "1.0.2"
+_DEVICES: Final = ("full", "null", "random", "tty", "urandom", "zero")
 _PRIVATE: Final = ["nosuid", "noexec", "nodev"]
 
 Mounted = dict[str, object]
@@ -25,20 +27,22 @@ def config(
     *,
     is_user_namespace: bool,
     has_tty_group: bool,
+    terminal_size: tuple[int, int],
 ) -> dict[str, object]:
     """The whole document.  ``mounts`` are those of the request and the files of ``/etc``, resolved already.
 
     ``is_user_namespace``: the helper is not the machine's root.  ``has_tty_group``: group 5 is mapped there.
+    ``terminal_size`` is in rows and columns.
     """
     namespaces = ["mount", "pid", "ipc", "uts"]
     if request.network == "none":
         namespaces.append("network")
     return {
         "ociVersion": _VERSION,
-        "process": _process(request),
+        "process": _process(request, terminal_size),
         "root": {"path": root, "readonly": request.has_readonly_root},
         "hostname": request.hostname,
-        "mounts": [*_system_mounts(request, is_user_namespace, has_tty_group), *mounts],
+        "mounts": [*_system_mounts(request, is_user_namespace, has_tty_group), *mounts, _root_guard(request, root)],
         "linux": {
             "namespaces": [{"type": name} for name in namespaces],
             "maskedPaths": security.MASKED_PATHS,
@@ -57,7 +61,7 @@ def mount(mount_: Mount, target: str) -> Mounted:
         if mount_.uid or mount_.gid:
             options += [f"uid={mount_.uid}", f"gid={mount_.gid}"]
         return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
-    return bind(mount_.source, target, [access, "nosuid", "nodev"])
+    return bind(mount_.source, target, [access, "nodev"])
 
 
 def bind(source: str, target: str, options: Sequence[str]) -> Mounted:
@@ -65,9 +69,10 @@ def bind(source: str, target: str, options: Sequence[str]) -> Mounted:
     return {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
 
 
-def _process(request: RunRequest) -> dict[str, object]:
+def _process(request: RunRequest, terminal_size: tuple[int, int]) -> dict[str, object]:
     return {
         "terminal": request.has_terminal,
+        "consoleSize": {"height": terminal_size[0], "width": terminal_size[1]},
         "user": {
             "uid": request.uid,
             "gid": request.gid,
@@ -94,12 +99,25 @@ def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: 
         terminals.append("gid=5")
     return [
         _special("/proc", "proc", _PRIVATE),
-        _special("/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
+        _special("/dev", "tmpfs", ["nosuid", "nodev", "strictatime", "mode=755", "size=65536k"]),
+        *(_device(name) for name in _DEVICES if os.path.exists(f"/dev/{name}")),
         _special("/dev/pts", "devpts", terminals),
         _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", "size=65536k"]),  # noqa: S108  the container's own
         _special("/dev/mqueue", "mqueue", _PRIVATE),
         _sys(request, is_user_namespace),
     ]
+
+
+def _root_guard(request: RunRequest, root: str) -> Mounted:
+    # crun mounts the root anew and drops its nodev; this puts it back.  It would ignore a plain “/” here.
+    options = ["bind", "remount", "nodev", "ro" if request.has_readonly_root else "rw"]
+    return {"destination": "/.", "type": "bind", "source": root, "options": options}
+
+
+def _device(name: str) -> Mounted:
+    # A node made in the container's own /dev would not work there (nodev); the host's own, bound, does.
+    options = ["bind", "nosuid", "noexec"]
+    return {"destination": f"/dev/{name}", "type": "bind", "source": f"/dev/{name}", "options": options}
 
 
 def _sys(request: RunRequest, is_user_namespace: bool) -> Mounted:

@@ -12,7 +12,7 @@ from ..errors import ImageError, StoreError
 from ..oci import entry, tarwriter
 from ..oci.entry import Entry
 from ..oci.toc import Toc
-from . import rootpath
+from . import linux, removal, rootpath
 from .messages import DeleteCall, Done, ReadCall, ReadReply, WriteTarCall, Written
 from .worker import Session
 
@@ -48,12 +48,15 @@ def write_tar(call: WriteTarCall, session: Session) -> Written:
 
 
 def delete(call: DeleteCall) -> Done:
-    """Remove files and trees with the system's ``rm``, which copes with any depth and takes no Python time."""
-    paths = [path for path in call.paths if os.path.lexists(path)]
-    if paths:
-        child = os.posix_spawnp("rm", ["rm", "-rf", "--", *paths], {"PATH": os.defpath})
-        if os.waitpid(child, 0)[1]:
-            raise StoreError(f"“{os.fsdecode(paths[0])}” could not be removed completely.")
+    """Remove files and trees."""
+    removal.remove([os.fsdecode(path) for path in call.paths])
+    return Done()
+
+
+def sync(session: Session) -> Done:
+    """Write everything of the store's file system to the disk."""
+    descriptor = os.open(session.trees, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    linux.sync_file_system(descriptor)
     return Done()
 
 

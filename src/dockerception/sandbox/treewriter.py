@@ -205,7 +205,7 @@ class TreeWriter:
             if error.errno not in (errno.EINVAL, errno.EPERM):
                 raise
             raise MachineError(
-                f"“{entry.path}” belongs to {entry.uid}:{entry.gid}, an owner that this user's namespace does not have.",
+                f"“{entry.path}” belongs to {entry.uid}:{entry.gid}, an owner that this user can't give.",
                 hint="ask the administrator for subordinate ids:"
                 " usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
             ) from error

@@ -7,7 +7,7 @@ import errno
 import os
 from typing import Final
 
-from ..errors import ImageError, StreamError
+from ..errors import ImageError
 from ..oci import entry
 from ..oci.entry import CHAR, DIRECTORY, FILE, Entry
 from ..oci.tarreader import TarReader
@@ -47,8 +47,6 @@ def perform(call: UnpackCall, session: Session) -> UnpackReply:
             ) from error
         except ImageError as error:
             raise ImageError(f"{call.origin} has an entry “{found.path}” {error.message}") from error
-    if reader.position == 0:
-        raise StreamError(f"{call.origin} is empty.")
     writer.finish()
     _sync()
     return UnpackReply(entries, size, tuple(writer.absent), tuple(writer.absent_xattrs))

@@ -1,4 +1,4 @@
-"""Frames on a stream socket: a length of eight bytes, big endian, then that many bytes; descriptors go with the length."""
+"""Frames on a stream socket: a length of eight bytes, big endian, then that many bytes; descriptors go with it."""
 
 from __future__ import annotations
 

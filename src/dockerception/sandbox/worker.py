@@ -92,6 +92,10 @@ def _perform(call: messages.Call, session: Session) -> tuple[messages.Reply, lis
             from . import treefiles
 
             return treefiles.delete(call), []
+        case messages.SyncCall():
+            from . import treefiles
+
+            return treefiles.sync(session), []
         case messages.OverlayCall():
             from . import overlay
 
