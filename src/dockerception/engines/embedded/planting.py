@@ -14,7 +14,7 @@ import msgspec
 from ...context.base import Context
 from ...context.select import follow
 from ...errors import ContextError
-from ...oci.entry import DIRECTORY, FILE, SYMLINK, Entry, is_same, join, name, parent, parents
+from ...oci.entry import DIRECTORY, FILE, Entry, is_same, name, parent, parents
 from ...oci.tarwriter import WHITEOUT_PREFIX
 from ...oci.toc import Toc
 from .changes import changed
@@ -112,6 +112,14 @@ class Planting:
                     newest[directory] = max(newest.get(directory, 0), entry.mtime)
         for path in unset:
             self._new[path] = msgspec.structs.replace(self._new[path], mtime=newest.get(path, self._default_time))
+
+
+def _check_name(entry: Entry) -> None:
+    if name(entry.path).startswith(WHITEOUT_PREFIX):
+        raise ContextError(
+            f"/{entry.path} can't be in an image: in a layer, names that begin with {WHITEOUT_PREFIX} mean removals.",
+            hint="rename the file, or leave it out with .dockerignore",
+        )
 
 
 def contents_of(planting: Planting) -> Callable[[Entry], Iterable[bytes | memoryview]]:
