@@ -65,8 +65,10 @@ class Chain:
         return self._finish(self._last_level(self._next_origin(self._builder(self._sources.first()))))
 
     def emit(self) -> Emitted:
-        """The context that the builder emits."""
-        return self._emitter.emit(self._builder(self._sources.first()))
+        """The context that the builder emits; the builder gets its name, if one is asked for."""
+        emitted = self._emitter.emit(self._builder(self._sources.first()))
+        self._name_builders()
+        return emitted
 
     def assemble(self) -> Outcome:
         """One image from a context, nothing run as a builder."""
@@ -104,8 +106,7 @@ class Chain:
 
     def _finish(self, last: Built) -> Outcome:
         request = self._request
-        names = self._builder_names()
-        builders = [self._summary(built, name) for built, name in zip(self._builders, names, strict=True)]
+        builders = self._name_builders()
         result = self._engine.publish(last, request.tags, request.labels)
         for output in request.outputs:
             self._engine.export(result, output)
@@ -120,6 +121,10 @@ class Chain:
             seconds=time.monotonic() - self._started,
             is_cached=all(built.is_cached for built in all_levels),
         )
+
+    def _name_builders(self) -> list[LevelSummary]:
+        names = self._builder_names()
+        return [self._summary(built, name) for built, name in zip(self._builders, names, strict=True)]
 
     def _summary(self, built: Built, name: Reference | None) -> LevelSummary:
         image = self._engine.publish(built, (name,), {}).image if name else ""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
-from ...errors import TransportError, UsageError
+from ...errors import DiskFullError, DockerceptionError, TransportError, UsageError
 from ...oci import media_types
 from ...oci.manifest import Descriptor
 from ...progress import Notice, Reporter
@@ -21,6 +22,7 @@ from ..base import Output
 from .faces import Faces, read_range
 
 Sink = Callable[[bytes], None]
+_ATTRIBUTES: Final = {"oci": ("tar",)}
 TYPES: Final = ("docker", "oci", "tar", "local", "image", "load")
 
 
@@ -53,6 +55,7 @@ def export(
 
     Raises ``UsageError`` for an output that makes no sense and ``TransportError`` where it can't be written.
     """
+    _check(output)
     if output.type == "image":
         return
     if output.type == "load" or (output.type == "docker" and not output.destination):
@@ -81,6 +84,13 @@ def export(
         _export_files(faces, image, output, report)
 
 
+def _check(output: Output) -> None:
+    for name, _ in output.attributes:
+        if name not in _ATTRIBUTES.get(output.type, ()):
+            known = ", ".join(("dest", *_ATTRIBUTES.get(output.type, ())))
+            raise UsageError(f"The output type={output.type} has no attribute “{name}”.", hint=f"it has {known}")
+
+
 def _export_files(faces: Faces, image: StoredImage, output: Output, report: Reporter) -> None:
     from ...transports import rootfs
 
@@ -100,28 +110,46 @@ def destination(path: str) -> Iterator[Sink]:
     """Where to write: ``-`` is stdout; a regular file is replaced when the block ends without an exception."""
     if path == "-":
         yield _write_all(sys.stdout.fileno(), "standard output")
-        return
+    elif _is_special(path):
+        with _opened(path, os.O_WRONLY) as descriptor:
+            yield _write_all(descriptor, path)
+    else:
+        partial = f"{path}.{os.getpid()}.partial"
+        try:
+            with _opened(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+                yield _write_all(descriptor, path)
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+            raise
+
+
+def _is_special(path: str) -> bool:
+    """Whether there is something else than a regular file: a pipe or a device is written to as it is."""
     try:
-        is_special = not stat.S_ISREG(os.stat(path).st_mode)
+        return not stat.S_ISREG(os.stat(path).st_mode)
     except FileNotFoundError:
-        is_special = False
+        return False
     except OSError as error:
         raise _cannot_write(path, error) from error
-    target = path if is_special else f"{path}.{os.getpid()}.partial"
+
+
+@contextmanager
+def _opened(path: str, flags: int) -> Iterator[int]:
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CLOEXEC | (0 if is_special else os.O_CREAT | os.O_TRUNC), 0o644)
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise _cannot_write(path, error) from error
     try:
-        yield _write_all(descriptor, path)
-        if not is_special:
-            os.replace(target, path)
+        yield descriptor
     except BaseException:
-        if not is_special:
-            os.unlink(target)
-        raise
-    finally:
         os.close(descriptor)
+        raise
+    try:
+        os.close(descriptor)  # where quotas and network file systems say that it did not fit
+    except OSError as error:
+        raise _cannot_write(path, error) from error
 
 
 def _write_all(descriptor: int, name: str) -> Sink:
@@ -138,7 +166,9 @@ def _write_all(descriptor: int, name: str) -> Sink:
     return write
 
 
-def _cannot_write(path: str, error: OSError) -> TransportError:
+def _cannot_write(path: str, error: OSError) -> DockerceptionError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(f"{path} can't be written: the disk is full.", hint="free some space there")
     return TransportError(f"{path} can't be written: {error.strerror}.")
 
 
