@@ -106,10 +106,13 @@ class Chain:
 
     def _finish(self, last: Built) -> Outcome:
         request = self._request
-        builders = self._name_builders()
-        result = self._engine.publish(last, request.tags, request.labels)
+        # Names come last: a build whose output fails has named nothing.
+        result = msgspec.structs.replace(self._engine.publish(last, (), request.labels), names=request.tags)
         for output in request.outputs:
             self._engine.export(result, output)
+        builders = self._name_builders()
+        if request.tags:
+            self._engine.publish(last, request.tags, request.labels)
         self._report(
             LevelFinished(level=last.level, image=result.image, size=result.size, is_last=True, cached=last.is_cached)
         )
