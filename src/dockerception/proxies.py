@@ -11,7 +11,8 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-_NAMES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+from .engines.base import PROXY_VARIABLES
+
 _KEYS: Final = {
     "httpProxy": "HTTP_PROXY",
     "httpsProxy": "HTTPS_PROXY",
@@ -25,7 +26,7 @@ def find_proxies(build_args: Mapping[str, str]) -> dict[str, str]:
     """The proxy variables for a build, in upper and lower case, as programs look for either."""
     found: dict[str, str] = {}
     for source in (os.environ, _docker_config(), build_args):
-        for name in _NAMES:
+        for name in PROXY_VARIABLES:
             value = source.get(name) or source.get(name.lower())
             if value:
                 found[name] = found[name.lower()] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -13,6 +13,9 @@ from ..oci.config import ImageConfig
 from ..reference import Platform, Reference
 
 Network = Literal["default", "none", "host"]
+
+PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
+"""A RUN sees them, in upper and lower case, without an ARG; then they enter neither keys nor images."""
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):

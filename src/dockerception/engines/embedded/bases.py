@@ -16,12 +16,13 @@ from ...errors import ContextError, ImageNotFoundError, UsageError
 from ...progress import Reporter
 from ...reference import Reference
 from ...store.images import StoredImage
+from ...store.records import Record
 from ...store.store import Store
 from ...transports import spec as transport_spec
 from ..base import Material, Settings
 from . import keys
 from .importing import import_image
-from .steps import StepLog
+from .steps import Steps
 from .values import Base
 
 _STORE_PREFIX: Final = "docker-image://"
@@ -32,13 +33,14 @@ class Bases:
     """Looks up what a level's Dockerfile names.  Each name is looked up once; what came from outside is in
     ``materials``."""
 
-    def __init__(self, store: Store, settings: Settings, report: Reporter, view: View, steps: StepLog) -> None:
+    def __init__(self, store: Store, settings: Settings, report: Reporter, view: View, steps: Steps) -> None:
         self._store = store
         self._settings = settings
         self._report = report
         self._view = view
         self._steps = steps
         self._images: dict[str, StoredImage] = {}
+        self._directories: dict[str, DirectoryContext] = {}
         self.materials: list[Material] = []
 
     def named(self, name: str) -> str | None:
@@ -69,11 +71,11 @@ class Bases:
             return self._directory(name, value)
         return self._view(self._image(name), f"the image {name}")
 
-    def context_identity(self, name: str) -> str | None:
-        """What enters keys for a whole image read by COPY; None for directories, whose content is hashed instead."""
+    def context_identity(self, name: str) -> str:
+        """What enters keys for a whole image read by COPY; empty for directories, whose content is hashed instead."""
         value = self.named(name)
         if value is not None and _is_directory(value):
-            return None
+            return ""
         image = self._image(name)
         return f"{image.image} {image.platform}"
 
@@ -136,32 +138,24 @@ class Bases:
         return None if value is None else self._store.images.find_id(value.decode())
 
     def _record(self, all_keys: list[str], image: StoredImage) -> None:
-        from ...store.records import Record
-
         keeps = (f"image:{image.image}",)
         self._store.records.put([Record(key, image.image.encode(), keeps) for key in all_keys])
 
     def _directory(self, name: str, value: str) -> DirectoryContext:
+        if name not in self._directories:
+            self._directories[name] = self._open_directory(name, value)
+            self.materials.append(Material("context", name, ""))
+        return self._directories[name]
+
+    def _open_directory(self, name: str, value: str) -> DirectoryContext:
         path = _path(value)
         if not os.path.isdir(path):
             raise ContextError(
                 f"The build context {name}={value} is not a directory.",
                 hint="give a directory, or a transport such as apt://, oci-layout:// or docker-archive:",
             )
-        self.materials.append(Material("context", name, ""))
-        return DirectoryContext(path, rules=read_ignore_rules(path), cache=self._store.listings)
-
-
-def read_ignore_rules(directory: str, name: str = ".dockerignore") -> ignore.IgnoreRules | None:
-    """The rules of a directory's ignore file; None if it has none.  Raises ``ContextError``."""
-    path = os.path.join(directory, name)
-    try:
-        with open(path, "rb") as file:
-            return ignore.compile(ignore.read(file.read(), source=name))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise ContextError(f"{path} can't be read: {error.strerror}.") from error
+        rules = ignore.find_rules(os.path.join(path, ignore.DEFAULT_SOURCE))
+        return DirectoryContext(path, rules=rules, cache=self._store.listings)
 
 
 def _is_directory(value: str) -> bool:

@@ -50,6 +50,12 @@ def find_sources(instruction: ins.Copy | ins.Add, context: Context) -> list[Sour
     return found
 
 
+def excluding(instruction: ins.Copy | ins.Add) -> ignore.IgnoreRules | None:
+    """The rules of ``--exclude``; they are about paths inside each source."""
+    patterns = [ignore.Pattern(text, source="--exclude") for text in instruction.exclude]
+    return ignore.compile(patterns) if patterns else None
+
+
 class Copier:
     """Executes one COPY or ADD onto a ``Planting``."""
 
@@ -68,8 +74,7 @@ class Copier:
         self._unpack = unpack
         self._destination = configuring.absolute(instruction.destination, working_dir).lstrip("/")
         self._is_directory = keys.is_directory_destination(instruction)
-        patterns = [ignore.Pattern(text, source="--exclude") for text in instruction.exclude]
-        self._rules = ignore.compile(patterns) if patterns else None
+        self._rules = excluding(instruction)
 
     def copy(self, source: Source) -> None:
         """Copy one source."""
@@ -186,7 +191,9 @@ class Copier:
         """A path of the archive below ``root``: links on the way are followed as if ``root`` were the whole world."""
         if not path:
             return root
-        directory = select.follow(lambda inner: self._planting.find(join(root, inner)), parent(path), origin="the image")
+        directory = select.follow(
+            lambda inner: self._planting.find(join(root, inner)), parent(path), origin="the image"
+        )
         return join(join(root, directory) if directory else root, name(path))
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from ...context.base import Context
+from ...dockerfile.stages import find_stage
 from ...errors import BuilderError, UnsupportedError
 from ...oci.config import ImageConfig
 from ...progress import Reporter, silent
@@ -16,7 +18,7 @@ from ...sandbox.client import Sandbox
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
-from ..base import Built, EmitRequest, Level, Output, Result
+from ..base import PROXY_VARIABLES, Built, EmitRequest, Level, Output, Result
 from . import keys
 from .bases import Bases
 from .emission import SandboxEmission
@@ -26,16 +28,18 @@ from .exporting import export, outgoing
 from .faces import Faces
 from .finish import finish, image_config
 from .importing import import_image
+from .pending import Stop
 from .running import container_request
 from .solve import Solver
-from .steps import StepLog
+from .steps import Steps
 from .values import Evaluated, StageState
+
+_ALWAYS_USED: Final = frozenset(PROXY_VARIABLES) | frozenset(name.lower() for name in PROXY_VARIABLES)
 
 
 class _Handle(msgspec.Struct, frozen=True):
     stage: Evaluated
     state: StageState
-    level: Level
 
 
 class EmbeddedEngine:
@@ -51,7 +55,7 @@ class EmbeddedEngine:
         self._sandbox: Sandbox | None = None
         self._lock = threading.Lock()
         self._solvers: list[Solver] = []
-        self._steps = StepLog(report)
+        self._steps = Steps(report)
         self.faces = Faces(store, self.sandbox)
 
     def sandbox(self) -> Sandbox:
@@ -74,35 +78,38 @@ class EmbeddedEngine:
         evaluator = Evaluator(
             level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named
         )
-        index = level.dockerfile.stages[-1].index
-        if level.target:
-            from ...dockerfile.stages import find_stage
-
-            index = find_stage(level.dockerfile, level.target).index
-        stage = evaluator.stage(index)
-        executor = Executor(
-            level,
-            store=self._store,
-            faces=self.faces,
-            sandbox=self.sandbox,
-            report=self._report,
-            proxies=settings.proxies,
-        )
-        solver = Solver(
-            level, evaluator, bases, store=self._store, faces=self.faces, executor=executor, steps=self._steps
-        )
-        self._solvers.append(solver)
-        state = solver.solve(index)
-        config = image_config(stage, state, platform=settings.platform, epoch=settings.epoch)
+        dockerfile = level.dockerfile
+        target = find_stage(dockerfile, level.target) if level.target else dockerfile.stages[-1]
+        stage = evaluator.stage(target.index)
+        solver = self._solver(level, evaluator, bases)
+        state = solver.solve(stage)
         return Built(
             level=level.index,
             key=keys.derive("image", (("layers", state.key), ("config", msgspec.msgpack.encode(stage.config)))),
-            config=config,
-            is_cached=state.is_cached,
+            config=image_config(stage, state, platform=settings.platform, epoch=settings.epoch),
+            is_cached=not solver.has_executed,
             materials=tuple(bases.materials),
-            unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args,
-            handle=_Handle(stage, state, level),
+            unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - _ALWAYS_USED,
+            handle=_Handle(stage, state),
         )
+
+    def _solver(self, level: Level, evaluator: Evaluator, bases: Bases) -> Solver:
+        stop = Stop()
+        executor = Executor(
+            level, store=self._store, faces=self.faces, sandbox=self.sandbox, report=self._report, stop=stop
+        )
+        solver = Solver(
+            level,
+            evaluator,
+            bases,
+            store=self._store,
+            faces=self.faces,
+            executor=executor,
+            steps=self._steps,
+            stop=stop,
+        )
+        self._solvers.append(solver)
+        return solver
 
     def emit(self, built: Built, request: EmitRequest, step: int) -> SandboxEmission:
         handle = _handle(built)

@@ -12,7 +12,7 @@ import msgspec
 
 from ...dockerfile import instructions as ins
 from ...dockerfile.stages import Dockerfile, Stage, excerpt_for
-from ...errors import DockerceptionError, DockerfileError, UnsupportedError
+from ...errors import DockerceptionError, DockerfileError, UnsupportedError, UsageError
 from ...oci.config import ContainerConfig
 from ...reference import Platform
 from ..base import Settings
@@ -91,13 +91,22 @@ class Evaluator:
             return Base(name="scratch")
         try:
             return self._resolve_image(name)
+        except UsageError as error:
+            raise self._located(DockerfileError(error.message, hint=error.hint), stage.base) from error
         except DockerceptionError as error:
             if not error.details:
                 error.details = excerpt_for(self._dockerfile, stage.base.location)
             raise
 
     def _check_platform(self, origin: ins.From) -> None:
-        if origin.platform and Platform.parse(origin.platform) not in (Platform.host(), self._settings.platform):
+        try:
+            is_ours = not origin.platform or Platform.parse(origin.platform) in (
+                Platform.host(),
+                self._settings.platform,
+            )
+        except UsageError as error:
+            raise self._located(DockerfileError(error.message, hint=error.hint), origin) from error
+        if not is_ours:
             raise UnsupportedError(
                 f"FROM --platform={origin.platform} is not the platform of this machine ({Platform.host()});"
                 " building for another one is not supported yet.",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from ...context.base import Context
+from ...context.lookup_user import User, process_user
 from ...context.lookup_user import owner as owner_ids
-from ...context.lookup_user import process_user
 from ...dockerfile import instructions as ins
-from ...dockerfile.stages import Dockerfile, excerpt_for
-from ...errors import ContextError, DockerceptionError, DockerfileError
+from ...errors import ContextError, DockerfileError
+from ...oci.entry import Entry
 from ...progress import Reporter, StepLog
 from ...store.layers import Layer
 from ...store.store import Store
@@ -18,8 +18,9 @@ from ..base import Level
 from . import configuring
 from .archives import Archives
 from .copying import Copier, Source
-from .faces import Faces, StartSandbox
+from .faces import Contents, Faces, StartSandbox
 from .inline import InlineContext
+from .pending import Stop
 from .planting import Planting, contents_of
 from .running import run_step
 from .values import Step
@@ -36,51 +37,55 @@ class Executor:
         faces: Faces,
         sandbox: StartSandbox,
         report: Reporter,
-        proxies: Mapping[str, str],
+        stop: Stop,
     ) -> None:
         self._level = level
         self._store = store
         self._faces = faces
         self._sandbox = sandbox
         self._report = report
-        self._proxies = proxies
+        self._stop = stop
 
     def execute(
         self, step: Step, *, stack: Sequence[str], sources: list[Source], wants_tree: bool, step_number: int
     ) -> Layer:
-        """Make the step's layer.  Errors carry the lines of the Dockerfile."""
-        try:
-            match step.instruction:
-                case ins.Run():
-                    return self._run(step, stack, step_number)
-                case ins.Copy() | ins.Add():
-                    return self._copy(step, stack, sources, wants_tree)
-                case _:
-                    return self._make_working_dir(step, stack, wants_tree)
-        except DockerceptionError as error:
-            if not step.is_trigger:
-                add_excerpt(error, step.instruction, self._level.dockerfile)
-            raise
+        """Make the step's layer."""
+        match step.instruction:
+            case ins.Run():
+                return self._run(step.instruction, step, stack, step_number)
+            case ins.Copy() | ins.Add():
+                return self._copy(step.instruction, step, stack, sources, wants_tree)
+            case ins.Workdir():
+                return self._make_working_dir(step.instruction, step, stack, wants_tree)
+            case _:
+                raise TypeError(f"{type(step.instruction).__name__} makes no layer")
 
-    def _run(self, step: Step, stack: Sequence[str], step_number: int) -> Layer:
+    def _run(self, instruction: ins.Run, step: Step, stack: Sequence[str], step_number: int) -> Layer:
         self._faces.trees(stack)
         upper = self._store.temporary(".upper")
         run_step(
+            instruction,
             step,
             stack=stack,
-            below=self._below(stack),
+            user=_user(self._below(stack), step.config.user),
             upper=upper,
             sandbox=self._sandbox(),
             store=self._store,
-            proxies=self._proxies,
+            proxies=self._level.settings.proxies,
             network=self._level.settings.network,
             sink=lambda stream, data: self._report(StepLog(step=step_number, data=data, stream=stream)),
+            stop=self._stop,
         )
         return self._store.layers.add_tree(upper)
 
-    def _copy(self, step: Step, stack: Sequence[str], sources: list[Source], wants_tree: bool) -> Layer:
-        instruction = step.instruction
-        assert isinstance(instruction, ins.Copy | ins.Add)
+    def _copy(
+        self,
+        instruction: ins.Copy | ins.Add,
+        step: Step,
+        stack: Sequence[str],
+        sources: list[Source],
+        wants_tree: bool,
+    ) -> Layer:
         below = self._below(stack)
         owner = _owner(below, instruction.chown)
         time = self._level.settings.epoch if self._level.settings.is_epoch_fixed else 0
@@ -99,24 +104,40 @@ class Executor:
         inline = InlineContext(instruction, time=self._level.settings.epoch)
         for file in instruction.files:
             copier.copy(Source(context=inline, path=file.name, followed=file.name))
-        return self._faces.add(planting.finish(), contents_of(planting), wants_tree=wants_tree, below=stack)
+        return self._faces.add(planting.finish(), self._readable(planting), wants_tree=wants_tree, below=stack)
 
-    def _make_working_dir(self, step: Step, stack: Sequence[str], wants_tree: bool) -> Layer:
-        instruction = step.instruction
-        assert isinstance(instruction, ins.Workdir)
+    def _make_working_dir(self, instruction: ins.Workdir, step: Step, stack: Sequence[str], wants_tree: bool) -> Layer:
         below = self._below(stack)
         path = configuring.absolute(instruction.path, step.config.working_dir).lstrip("/")
         parent = below.find(posixpath.dirname(path))
         settings = self._level.settings
         time = settings.epoch if settings.is_epoch_fixed or parent is None else parent.mtime
         # As BuildKit: a directory made by WORKDIR belongs to the USER of that line.
-        user = process_user(below, step.config.user)
+        user = _user(below, step.config.user)
         planting = Planting(below, owner=(user.uid, user.gid), default_time=time)
         planting.make_directory(planting.resolve(path))
-        return self._faces.add(planting.finish(), contents_of(planting), wants_tree=wants_tree, below=stack)
+        return self._faces.add(planting.finish(), self._readable(planting), wants_tree=wants_tree, below=stack)
+
+    def _readable(self, planting: Planting) -> Contents:
+        """The bytes of the new files, until the build stops."""
+        contents = contents_of(planting)
+
+        def read(entry: Entry) -> Iterator[bytes | memoryview]:
+            for chunk in contents(entry):
+                self._stop.check()
+                yield chunk
+
+        return read
 
     def _below(self, stack: Sequence[str]) -> Context:
         return self._faces.view(stack, "the image so far")
+
+
+def _user(below: Context, spec: str) -> User:
+    try:
+        return process_user(below, spec)
+    except ContextError as error:
+        raise DockerfileError(error.message, hint=error.hint) from error
 
 
 def _owner(below: Context, chown: str) -> tuple[int, int] | None:
@@ -124,9 +145,3 @@ def _owner(below: Context, chown: str) -> tuple[int, int] | None:
         return owner_ids(below, chown) if chown else None
     except ContextError as error:
         raise DockerfileError(error.message, hint=error.hint) from error
-
-
-def add_excerpt(error: DockerceptionError, instruction: ins.Instruction, dockerfile: Dockerfile) -> None:
-    """Put the lines of the Dockerfile in front of an error's details."""
-    excerpt = excerpt_for(dockerfile, instruction.location)
-    error.details = f"{excerpt}\n{error.details}" if error.details else excerpt

@@ -14,13 +14,15 @@ import msgspec
 from ...dockerfile import instructions as ins
 from ...oci.config import ContainerConfig
 from . import configuring
-from .scope import PROXY_ARGS
 from .values import Step
 
 VERSION: Final = 1
 
 Parts = tuple[tuple[str, object], ...]
 """Named values of plain types (str, bytes, int, bool, tuples of them), in a fixed order."""
+
+Contents = tuple[tuple[str, object], ...]
+"""The files that a COPY or ADD copies: the name of each and what tells its contents."""
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 
@@ -35,15 +37,12 @@ def encode_parts(parts: Parts) -> bytes:
     return _encode(parts)
 
 
-def run_parts(step: Step, network: str) -> Parts:
-    """What a RUN depends on besides the layers below it."""
-    instruction = step.instruction
-    assert isinstance(instruction, ins.Run)
+def run_parts(instruction: ins.Run, step: Step, network: str) -> Parts:
+    """What a RUN depends on besides the layers below it; ``network`` is the build's."""
     config = step.config
-    environment = tuple((name, value) for name, value in step.environment if name not in PROXY_ARGS)
     return (
         ("command", configuring.command_line(instruction.command, config.shell)),
-        ("environment", tuple(sorted(environment))),
+        ("environment", tuple(sorted(step.environment))),
         ("working directory", config.working_dir),
         ("user", config.user),
         ("network", network if instruction.network == "default" else instruction.network),
@@ -51,9 +50,7 @@ def run_parts(step: Step, network: str) -> Parts:
     )
 
 
-def copy_parts(
-    instruction: ins.Copy | ins.Add, config: ContainerConfig, contents: tuple[tuple[str, object], ...]
-) -> Parts:
+def copy_parts(instruction: ins.Copy | ins.Add, config: ContainerConfig, contents: Contents) -> Parts:
     """What a COPY or ADD depends on besides the layers below it; ``contents`` names each source and its digest."""
     return (
         ("destination", configuring.absolute(instruction.destination, config.working_dir)),
@@ -64,6 +61,11 @@ def copy_parts(
         ("excluded", tuple(instruction.exclude)),
         ("contents", contents),
     )
+
+
+def inline_contents(instruction: ins.Copy | ins.Add) -> Contents:
+    """The here-documents of a COPY or ADD."""
+    return tuple((file.name, file.content) for file in instruction.files)
 
 
 def is_directory_destination(instruction: ins.Copy | ins.Add) -> bool:

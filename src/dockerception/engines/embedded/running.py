@@ -11,13 +11,14 @@ from typing import Final
 from ...context.base import Context
 from ...context.lookup_user import User, process_user
 from ...dockerfile import instructions as ins
-from ...errors import StepError
+from ...errors import ContextError, ImageError, StepError, UsageError
 from ...oci.config import ContainerConfig
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
 from ...store.mounts import Sharing
 from ...store.store import Store
 from . import configuring
+from .pending import Stop
 from .scope import environment_of
 from .values import Step
 
@@ -30,21 +31,23 @@ Sink = Callable[[int, bytes], None]
 
 
 def run_step(
+    instruction: ins.Run,
     step: Step,
     *,
     stack: Sequence[str],
-    below: Context,
+    user: User,
     upper: str,
     sandbox: Sandbox,
     store: Store,
     proxies: Mapping[str, str],
     network: str,
     sink: Sink,
+    stop: Stop,
 ) -> None:
-    """Execute a RUN; its changes are in ``upper`` afterwards.  Raises ``StepError`` unless it exits with 0."""
-    instruction = step.instruction
-    assert isinstance(instruction, ins.Run)
-    user = process_user(below, step.config.user)
+    """Execute a RUN; its changes are in ``upper`` afterwards.
+
+    Raises ``StepError`` unless it exits with 0, ``StoppedError`` when it was killed because of ``stop``.
+    """
     with ExitStack() as mounted:
         request = RunRequest(
             layers=tuple(stack),
@@ -60,12 +63,13 @@ def run_step(
             additional_gids=_all_groups(user),
         )
         tail = _Tail(sink)
-        result = run_with_output(sandbox, request, tail.take)
+        result = run_with_output(sandbox, request, tail.take, stop)
     if result.returncode != 0 or result.not_started:
-        raise step_error(step, result, tail.text)
+        stop.check()
+        raise _step_error(step, result, tail.text)
 
 
-def step_error(step: Step, result: RunResult, output: str) -> StepError:
+def _step_error(step: Step, result: RunResult, output: str) -> StepError:
     """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
     if result.not_started:
         return StepError(f"“{step.text}” could not be started: {result.message}", details=output)
@@ -77,8 +81,8 @@ def step_error(step: Step, result: RunResult, output: str) -> StepError:
     return StepError(f"“{step.text}” failed with exit code {result.returncode}.", details=output, hint=hint)
 
 
-def run_with_output(sandbox: Sandbox, request: RunRequest, sink: Sink) -> RunResult:
-    """Run with stdin closed and hand stdout and stderr to ``sink`` as they come."""
+def run_with_output(sandbox: Sandbox, request: RunRequest, sink: Sink, stop: Stop) -> RunResult:
+    """Run with stdin closed and hand stdout and stderr to ``sink`` as they come; killed when ``stop`` is set."""
     pipes = [os.pipe(), os.pipe()]
     readers = [
         threading.Thread(target=pump, args=(read_end, stream, sink), daemon=True)
@@ -91,7 +95,7 @@ def run_with_output(sandbox: Sandbox, request: RunRequest, sink: Sink) -> RunRes
     finally:
         for _, write_end in pipes:
             os.close(write_end)
-    result = run.wait()
+    result = run.wait(stop)
     for reader in readers:
         reader.join()
     return result
@@ -123,6 +127,7 @@ def container_request(
     """The request that starts a container of an image, as ``docker run`` would.
 
     ``command`` replaces CMD; ``entrypoint`` replaces ENTRYPOINT, and CMD with it.  What it writes is thrown away.
+    Raises ``UsageError`` for an unknown ``user``, ``ImageError`` for one of the image's config.
     """
     if entrypoint is not None:
         args = (*entrypoint, *command)
@@ -133,7 +138,7 @@ def container_request(
     if has_terminal:
         env.setdefault("TERM", "xterm")
     env.update(environment or {})
-    identity = process_user(files, user or config.user)
+    identity = _identity(files, user, config)
     return RunRequest(
         layers=tuple(stack),
         args=tuple(args),
@@ -146,6 +151,14 @@ def container_request(
         gid=identity.gid,
         additional_gids=_all_groups(identity),
     )
+
+
+def _identity(files: Context, user: str, config: ContainerConfig) -> User:
+    try:
+        return process_user(files, user or config.user)
+    except ContextError as error:
+        kind = UsageError if user else ImageError
+        raise kind(error.message, hint=error.hint) from error
 
 
 def _all_groups(user: User) -> tuple[int, ...]:

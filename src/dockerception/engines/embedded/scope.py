@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from ...dockerfile.instructions import Arg, resolve_arguments
 from ...dockerfile.stages import Dockerfile
 from ...reference import Platform
 from ..base import Settings
-
-_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
-PROXY_ARGS: Final = frozenset(_PROXIES) | frozenset(name.lower() for name in _PROXIES)
-"""Usable in RUN without being declared; they enter neither keys nor history."""
 
 
 def platform_args(platform: Platform, build_platform: Platform, target: str) -> dict[str, str]:

@@ -1,21 +1,17 @@
 """From evaluated stages to built ones: names first, work second.
 
-A stage has a *definition key*, made of its text and of the definition keys of the stages that it reads; it is looked up
-first, so that a build in which nothing changed touches nothing.  On a miss the stage goes step by step with *content
-keys*, made of what the steps really read; so a program that comes out the same skips everything after it.
+A stage has a *definition key* (see ``inputs``); it is looked up first, so that a build in which nothing changed touches
+nothing.  On a miss the stage goes step by step with *content keys*, made of what the steps really read; so a program
+that comes out the same skips everything after it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
 
 import msgspec
 
-from ...context import select
 from ...context.base import Context
-from ...dockerfile import instructions as ins
-from ...dockerfile.stages import Stage
 from ...errors import DockerceptionError
 from ...store.layers import Layer
 from ...store.records import Record
@@ -23,13 +19,15 @@ from ...store.store import Store
 from ..base import Level
 from . import keys
 from .bases import Bases
-from .copying import Source, find_sources
 from .evaluate import Evaluator
-from .execute import Executor, add_excerpt
+from .execute import Executor
 from .faces import Faces
+from .inputs import Inputs, add_excerpt
 from .keys import Parts
-from .steps import StepLog
-from .values import Evaluated, StageState, Step
+from .mounted import is_mounted_later
+from .pending import Pending, Stop
+from .steps import Steps
+from .values import Evaluated, StageState
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(StageState).decode
@@ -46,7 +44,10 @@ _decode_layer = msgspec.msgpack.Decoder(_LayerRecord).decode
 
 
 class Solver:
-    """Builds the stages of one level, each at most once; stages that do not read each other at the same time."""
+    """Builds the stages of one level, each at most once; stages that do not read each other at the same time.
+
+    ``has_executed`` says whether any step had to be executed.  ``stop`` ends the work of all threads.
+    """
 
     def __init__(
         self,
@@ -57,86 +58,117 @@ class Solver:
         store: Store,
         faces: Faces,
         executor: Executor,
-        steps: StepLog,
+        steps: Steps,
+        stop: Stop,
     ) -> None:
         self._level = level
-        self._evaluator = evaluator
-        self._bases = bases
         self._store = store
         self._faces = faces
         self._executor = executor
         self._steps = steps
+        self._stop = stop
+        self._inputs = Inputs(level, evaluator, bases, self._view)
         self._lock = threading.Lock()
-        self._pending: dict[int, _Pending] = {}
-        self._definitions: dict[int, str] = {}
-        self._sources: dict[tuple[int, int], tuple[list[Source], tuple[tuple[str, object], ...]]] = {}
+        self._pending: dict[int, Pending[StageState]] = {}
+        self.has_executed = False
 
-    def solve(self, index: int) -> StageState:
-        """The built stage.  Raises whatever its building, or that of a stage that it reads, raised."""
-        return self._start(index, in_thread=False).result()
+    def solve(self, stage: Evaluated) -> StageState:
+        """The built stage.  Raises what went wrong first, in its building or in that of a stage that it reads; then
+        the other stages stop."""
+        try:
+            return self._solve(stage)
+        except BaseException as error:
+            self._stop.set(error)
+            for pending in self._all_pending():
+                pending.abandon()
+            first = self._stop.reason
+            if first is None or first is error or not isinstance(error, Exception):
+                raise
+            raise first from None
 
     def join(self) -> None:
-        """Wait until no thread of this solver works any more; to be called when everything is cancelled or done."""
-        for pending in list(self._pending.values()):
+        """Wait until no thread of this solver works any more; to be called when everything is stopped or done."""
+        for pending in self._all_pending():
             pending.join()
 
-    def _start(self, index: int, *, in_thread: bool) -> _Pending:
-        with self._lock:
-            pending = self._pending.get(index)
-            if pending is not None:
-                return pending
-            pending = self._pending[index] = _Pending(lambda: self._solve(self._evaluator.stage(index)))
-        pending.start(in_thread=in_thread)
-        return pending
-
     def _solve(self, stage: Evaluated) -> StageState:
-        definition = self._definition(stage)
-        if not self._skips_cache(stage):
+        definition = self._inputs.definition(stage)
+        if not self._must_look(stage):
             state = self._recorded_stage(definition)
             if state is not None:
                 self._report_cached(stage)
                 return state
-        for index in self._stages_read(stage):
-            self._start(index, in_thread=True)
-        if stage.base.stage is not None:
-            below = self._start(stage.base.stage.stage.index, in_thread=False).result()
-        else:
-            image = stage.base.image
-            below = StageState(
-                key=keys.derive("base", (("image", stage.base.identity),)), layers=image.layers if image else ()
-            )
-        state = self._build(stage, below)
+        for other in self._inputs.stages_read(stage):
+            self._begin(other)
+        state = self._build(stage, self._below(stage))
         self._store.records.put([Record(definition, _encode(state), tuple(f"layer:{layer}" for layer in state.layers))])
         return state
 
+    def _begin(self, stage: Evaluated) -> None:
+        """Have a stage built in a thread of its own, unless somebody builds it already."""
+        pending, is_new = self._pending_of(stage)
+        if is_new:
+            pending.start()
+
+    def _built(self, stage: Evaluated) -> StageState:
+        """A stage that another one reads, built now in this thread if nobody has begun."""
+        pending, is_new = self._pending_of(stage)
+        if is_new:
+            pending.run()
+        return pending.result()
+
+    def _pending_of(self, stage: Evaluated) -> tuple[Pending[StageState], bool]:
+        with self._lock:
+            index = stage.stage.index
+            is_new = index not in self._pending
+            if is_new:
+                self._pending[index] = Pending(lambda: self._solve(stage), self._stop)
+            return self._pending[index], is_new
+
+    def _all_pending(self) -> list[Pending[StageState]]:
+        with self._lock:
+            return list(self._pending.values())
+
+    def _view(self, stage: Evaluated) -> Context:
+        return self._faces.view(self._built(stage).layers, f"the stage {stage.label}")
+
+    def _below(self, stage: Evaluated) -> StageState:
+        """What the stage is built on."""
+        if stage.base.stage is not None:
+            return self._built(stage.base.stage)
+        layers = stage.base.image.layers if stage.base.image else ()
+        return StageState(key=keys.derive("base", (("image", stage.base.identity),)), layers=layers)
+
     def _build(self, stage: Evaluated, below: StageState) -> StageState:
         key, layers, created = below.key, list(below.layers), list(below.created)
-        is_cached = True
-        total = 1 + sum(step.makes_layer for step in stage.steps)
-        number = 1
-        for position, step in enumerate(stage.steps):
-            if not step.makes_layer:
-                continue
-            number += 1
-            name = f"[{stage.label} {number}/{total}] {step.text}"
-            parts = (("below", key), *self._content_parts(stage, position, step))
+        for position, name in _numbered(stage):
+            self._stop.check()
+            step = stage.steps[position]
+            parts = (("below", key), *self._inputs.content(stage, position))
             key = keys.derive(type(step.instruction).__name__.lower(), parts)
-            record = None if self._skips_cache(stage) else self._recorded_layer(key)
+            record = None if self._must_execute(stage) else self._recorded_layer(key)
             with self._steps.step(name, level=self._level.index) as running:
                 running.is_cached = record is not None
                 if record is None:
-                    is_cached = False
-                    layer = self._executor.execute(
-                        step,
-                        stack=layers,
-                        sources=self._sources.get((stage.stage.index, position), ([], ()))[0],
-                        wants_tree=self._wants_tree(stage, position),
-                        step_number=running.number,
-                    )
-                    record = self._keep(key, parts, layer)
+                    record = self._keep(key, parts, self._execute(stage, position, layers, running.number))
             layers.append(record.layer)
             created.append(record.created)
-        return StageState(key=key, layers=tuple(layers), created=tuple(created), is_cached=is_cached)
+        return StageState(key=key, layers=tuple(layers), created=tuple(created))
+
+    def _execute(self, stage: Evaluated, position: int, stack: list[str], number: int) -> Layer:
+        self.has_executed = True
+        step = stage.steps[position]
+        try:
+            return self._executor.execute(
+                step,
+                stack=stack,
+                sources=self._inputs.sources(stage, position),
+                wants_tree=is_mounted_later(self._level, stage, position),
+                step_number=number,
+            )
+        except DockerceptionError as error:
+            add_excerpt(error, step, stage, self._level.dockerfile)
+            raise
 
     def _keep(self, key: str, parts: Parts, layer: Layer) -> _LayerRecord:
         record = _LayerRecord(layer.layer, self._level.settings.epoch)
@@ -152,164 +184,34 @@ class Solver:
 
     def _recorded_stage(self, definition: str) -> StageState | None:
         value = self._store.records.get(definition)
-        if value is None:
-            return None
-        state = _decode_state(value)
-        if not self._store.layers.find_all(state.layers):
-            return None
-        return msgspec.structs.replace(state, is_cached=True)
+        state = None if value is None else _decode_state(value)
+        return state if state is not None and self._store.layers.find_all(state.layers) else None
 
     def _report_cached(self, stage: Evaluated) -> None:
-        total = 1 + sum(step.makes_layer for step in stage.steps)
-        layer_steps = (step for step in stage.steps if step.makes_layer)
-        for number, step in enumerate(layer_steps, 2):
-            self._steps.cached(f"[{stage.label} {number}/{total}] {step.text}", level=self._level.index)
+        for _, name in _numbered(stage):
+            self._steps.cached(name, level=self._level.index)
 
-    def _skips_cache(self, stage: Evaluated) -> bool:
-        """Whether ``--no-cache`` or ``--no-cache-filter`` means this stage, or one that it is built on or reads."""
+    def _must_execute(self, stage: Evaluated) -> bool:
+        """Whether ``--no-cache`` or ``--no-cache-filter`` means this stage, or one that it is built on."""
         settings = self._level.settings
-        if settings.no_cache or f"level:{self._level.index}" in settings.no_cache_filter:
+        wanted = {name.lower() for name in settings.no_cache_filter}
+        names = {f"level:{self._level.index}", stage.stage.name or str(stage.stage.index), str(stage.stage.index)}
+        if settings.no_cache or wanted & names:
             return True
-        if stage.stage.name in settings.no_cache_filter or str(stage.stage.index) in settings.no_cache_filter:
-            return True
-        read = [self._evaluator.stage(index) for index in self._stages_read(stage)]
-        if stage.base.stage is not None:
-            read.append(stage.base.stage)
-        return any(self._skips_cache(other) for other in read)
+        return stage.base.stage is not None and self._must_execute(stage.base.stage)
 
-    def _definition(self, stage: Evaluated) -> str:
-        """The stage's definition key."""
-        index = stage.stage.index
-        if index not in self._definitions:
-            base = stage.base
-            below = self._definition(base.stage) if base.stage is not None else base.identity
-            steps = tuple(
-                (type(step.instruction).__name__.lower(), self._definition_parts(stage, position, step))
-                for position, step in enumerate(stage.steps)
-                if step.makes_layer
-            )
-            self._definitions[index] = keys.derive("stage", (("below", below), ("steps", steps)))
-        return self._definitions[index]
-
-    def _definition_parts(self, stage: Evaluated, position: int, step: Step) -> Parts:
-        instruction = step.instruction
-        if isinstance(instruction, ins.Copy) and instruction.from_:
-            other = self._evaluator.find(instruction.from_, stage.stage.index)
-            if other is not None:
-                identity = self._definition(self._evaluator.stage(other.index))
-            else:
-                identity = self._bases.context_identity(instruction.from_) or ""
-            if identity:
-                contents = (("from", identity), ("sources", instruction.sources))
-                return keys.copy_parts(instruction, step.config, contents)
-        return self._content_parts(stage, position, step)
-
-    def _content_parts(self, stage: Evaluated, position: int, step: Step) -> Parts:
-        """What the step reads, by content.  For a COPY from a stage this waits until that stage is built."""
-        instruction = step.instruction
-        match instruction:
-            case ins.Run():
-                return keys.run_parts(step, self._level.settings.network)
-            case ins.Workdir():
-                return (("directory", step.created_by), ("user", step.config.user))
-            case ins.Copy() | ins.Add():
-                place = (stage.stage.index, position)
-                if place not in self._sources:
-                    self._sources[place] = self._find_sources(stage, instruction)
-                return keys.copy_parts(instruction, step.config, self._sources[place][1])
-        return (("text", step.created_by),)
-
-    def _find_sources(
-        self, stage: Evaluated, instruction: ins.Copy | ins.Add
-    ) -> tuple[list[Source], tuple[tuple[str, object], ...]]:
-        context = self._context(stage, instruction)
-        try:
-            sources = find_sources(instruction, context)
-        except DockerceptionError as error:
-            add_excerpt(error, instruction, self._level.dockerfile)
-            raise
-        contents: list[tuple[str, object]] = []
-        for source in sources:
-            digest = select.content_digest(context, source.followed, owners=context.keeps_owners)
-            contents.append((source.path.rpartition("/")[2], digest))
-        contents += [(file.name, file.content) for file in instruction.files]
-        return sources, tuple(contents)
-
-    def _context(self, stage: Evaluated, instruction: ins.Copy | ins.Add) -> Context:
-        """Where a COPY or ADD reads: the build's context, a stage, a named context or an image."""
-        name = instruction.from_ if isinstance(instruction, ins.Copy) else ""
-        if not name:
-            return self._level.context
-        other = self._evaluator.find(name, stage.stage.index)
-        if other is None:
-            return self._bases.context(name)
-        state = self._start(other.index, in_thread=False).result()
-        return self._faces.view(state.layers, f"the stage {self._evaluator.stage(other.index).label}")
-
-    def _stages_read(self, stage: Evaluated) -> list[int]:
-        names = [step.instruction.from_ for step in stage.steps if isinstance(step.instruction, ins.Copy)]
-        found = (self._evaluator.find(name, stage.stage.index) for name in names if name)
-        return [other.index for other in found if other is not None]
-
-    def _wants_tree(self, stage: Evaluated, position: int) -> bool:
-        """Whether a RUN, here or in a stage built on this one, or the builder's run will mount the step's layer."""
-        if self._level.will_emit or any(_is_run(step) for step in stage.steps[position + 1 :]):
-            return True
-        later = self._level.dockerfile.stages[stage.stage.index + 1 :]
-        with_runs = [other for other in later if any(isinstance(each, ins.Run) for each in other.instructions)]
-        return any(_is_built_on(other, stage, later) for other in with_runs)
+    def _must_look(self, stage: Evaluated) -> bool:
+        """Whether what the stage copies from other stages may be new though no definition is: they are executed."""
+        below = [stage.base.stage] if stage.base.stage is not None else []
+        read = [*self._inputs.stages_read(stage), *below]
+        return self._must_execute(stage) or any(self._must_look(other) for other in read)
 
 
-class _Pending:
-    """The result of a call that one thread makes and any number wait for."""
-
-    def __init__(self, call: Callable[[], StageState]) -> None:
-        self._call = call
-        self._done = threading.Event()
-        self._result: StageState | None = None
-        self._error: BaseException | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self, *, in_thread: bool) -> None:
-        """Make the call, here or in a thread of its own."""
-        if in_thread:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
-        else:
-            self._run()
-
-    def result(self) -> StageState:
-        """Wait for the result, or raise what the call raised."""
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None
-        return self._result
-
-    def join(self) -> None:
-        """Wait for the thread, if there is one."""
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._call()
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits, KeyboardInterrupt included
-            self._error = error
-        finally:
-            self._done.set()
-
-
-def _is_run(step: Step) -> bool:
-    return isinstance(step.instruction, ins.Run)
-
-
-def _is_built_on(other: Stage, stage: Evaluated, later: Sequence[Stage]) -> bool:
-    """Whether ``other`` begins with this stage, directly or through stages in between."""
-    names = {stage.stage.name} - {""}
-    for one in later:
-        if one.base.base.lower() in names:
-            if one is other:
-                return True
-            names |= {one.name} - {""}
-    return False
+def _numbered(stage: Evaluated) -> list[tuple[int, str]]:
+    """The positions of the steps that make layers, and what progress calls them: ``[builder 2/5] RUN make``."""
+    positions = [position for position, step in enumerate(stage.steps) if step.makes_layer]
+    total = len(positions) + 1  # FROM is the first
+    return [
+        (position, f"[{stage.label} {number}/{total}] {stage.steps[position].text}")
+        for number, position in enumerate(positions, 2)
+    ]

@@ -19,7 +19,7 @@ class RunningStep:
         self.is_cached = False
 
 
-class StepLog:
+class Steps:
     """Hands out step numbers for one engine and reports beginnings and ends.  Threads may share it."""
 
     def __init__(self, report: Reporter) -> None:

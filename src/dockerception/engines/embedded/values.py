@@ -6,7 +6,7 @@ import msgspec
 
 from ...dockerfile.instructions import Instruction
 from ...dockerfile.stages import Stage
-from ...oci.config import ContainerConfig, History
+from ...oci.config import ContainerConfig
 from ...store.images import StoredImage
 
 
@@ -61,9 +61,3 @@ class StageState(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     layers: tuple[str, ...]
     created: tuple[int, ...] = ()
-    is_cached: bool = False
-
-
-def base_history(base: Base) -> tuple[History, ...]:
-    """The history items that a stage inherits from an image."""
-    return base.image.config.history if base.image else ()
