@@ -78,8 +78,8 @@ class Sources:
                 f"The context {source} {what}; it must be a directory or “-”.", hint="to give a tar file: … - < FILE"
             )
         beside = f"{self._request.dockerfile or os.path.join(source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
-        rules = _read_rules(beside) if self._request.dockerfile != "-" else None
-        rules = rules or _read_rules(os.path.join(source, IGNORE_FILE))
+        rules = ignore.find_rules(beside) if self._request.dockerfile != "-" else None
+        rules = rules or ignore.find_rules(os.path.join(source, IGNORE_FILE))
         context = DirectoryContext(source, rules=rules, cache=self._store.listings)
         return Origin(dockerfile=stages.load(text, name=name), context=context)
 
@@ -139,16 +139,6 @@ class Sources:
                     self._report(Notice(text=f"{ignore_file} left {dropped} entries out of {origin}."))
                 return TarContext(toc, path, origin=origin)
         return whole
-
-
-def _read_rules(path: str) -> ignore.IgnoreRules | None:
-    try:
-        with open(path, "rb") as file:
-            return ignore.compile(ignore.read(file.read(), source=os.path.basename(path)))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise ContextError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _read_file(path: str) -> bytes:

@@ -5,7 +5,7 @@ pattern that matches a path or one of its parents decides, and ``!`` makes it an
 where it would change something; so after ``a/b`` and ``!a``, ``a/b`` stays ignored: ``a`` gave nothing to except, and
 ``a/b`` is not what ``!a`` names.
 
-No file is opened here.  That the Dockerfile and the ignore file are found even when ignored is the caller's work.
+That the Dockerfile and the ignore file are found even when ignored is the caller's work.
 """
 
 from __future__ import annotations
@@ -143,6 +143,17 @@ def compile(patterns: Iterable[Pattern]) -> IgnoreRules:
     ignoring = ignore_globs.union(_glob(pattern) for pattern in kept if not pattern.is_exception)
     reaches = tuple(ignore_globs.reach(_glob(pattern)) for pattern in kept if pattern.is_exception)
     return IgnoreRules(runs=tuple(runs), ignoring=ignoring, reaches=reaches)
+
+
+def find_rules(path: str) -> IgnoreRules | None:
+    """The rules of an ignore file on this machine; None if there is none.  Raises ``ContextError``."""
+    try:
+        with open(path, "rb") as file:
+            return compile(read(file.read(), source=os.path.basename(path)))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ContextError(f"{path} can't be read: {error.strerror}.") from error
 
 
 def _normalised(text: str) -> str:

@@ -10,7 +10,8 @@ from ..oci.tarheader import has_valid_checksum
 from ..oci.tarwriter import BLOCK_SIZE
 from ..oci.unexpected import UnexpectedBytesError, found
 
-Source = Literal["emitted", "stdin"]
+Source = Literal["emitted", "stdin", "archive"]
+"""Where a stream comes from; of an archive it is known that it begins as one."""
 
 _DOCKERFILE: Final = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?:#[^\n]*\n\s*)*(?:FROM\s+\S|ARG\s+\w|(?:#\s*(?:syntax|escape|check)\s*=))", re.IGNORECASE

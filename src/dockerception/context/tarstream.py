@@ -70,6 +70,8 @@ def receive(
     except EmitTimeoutError:
         raise
     except StreamError as error:
+        if source == "archive":
+            raise  # no program has written it just now
         raise stream_faults.explained(error, raw.sample) from error
 
 
