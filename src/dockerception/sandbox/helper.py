@@ -15,7 +15,7 @@ import socket
 import sys
 from typing import Final
 
-from . import linux, worker
+from . import linux, wire, worker
 
 _OPERATIONS: Final = {
     b"RunCall": "run",
@@ -55,7 +55,7 @@ def _become_init() -> None:
 
 def _serve(control: socket.socket, root: str) -> None:
     while True:
-        message, descriptors, _, _ = socket.recv_fds(control, 64, 1, socket.MSG_CMSG_CLOEXEC)
+        message, descriptors = wire.receive_message(control, 64)
         if not message:
             return
         _preload(message)

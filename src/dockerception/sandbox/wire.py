@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import array
 import socket
 from collections.abc import Sequence
 from typing import Final
 
 _LENGTH_SIZE: Final = 8
 _MAX_DESCRIPTORS: Final = 8
+_DESCRIPTORS: Final = array.array("i")
 _MAX_FRAME: Final = 1 << 32
 
 
@@ -25,7 +27,7 @@ def send(connection: socket.socket, body: bytes, descriptors: Sequence[int] = ()
 
 def receive(connection: socket.socket) -> tuple[bytes | None, list[int]]:
     """Receive one frame and its descriptors (the caller's to close); ``None`` where the other end has closed."""
-    head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH_SIZE, _MAX_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+    head, descriptors = receive_message(connection, _LENGTH_SIZE)
     if head and len(head) < _LENGTH_SIZE:
         rest = _exactly(connection, _LENGTH_SIZE - len(head))
         head = head + rest if rest is not None else b""
@@ -33,6 +35,20 @@ def receive(connection: socket.socket) -> tuple[bytes | None, list[int]]:
     if not head or length > _MAX_FRAME:
         return None, descriptors
     return _exactly(connection, length), descriptors
+
+
+def receive_message(connection: socket.socket, size: int) -> tuple[bytes, list[int]]:
+    """One message of at most ``size`` bytes with its descriptors, which no program that is started will inherit.
+
+    ``socket.recv_fds`` ignores its flags (Python 3.11), so it can't promise that.
+    """
+    space = socket.CMSG_SPACE(_MAX_DESCRIPTORS * _DESCRIPTORS.itemsize)
+    message, ancillary, _, _ = connection.recvmsg(size, space, socket.MSG_CMSG_CLOEXEC)
+    descriptors = _DESCRIPTORS[:]
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            descriptors.frombytes(data[: len(data) - len(data) % descriptors.itemsize])
+    return message, descriptors.tolist()
 
 
 def _exactly(connection: socket.socket, length: int) -> bytes | None:

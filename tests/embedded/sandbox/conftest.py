@@ -14,6 +14,10 @@ from dockerception.sandbox.messages import RunRequest, RunResult
 from support.tools import need, need_root
 
 
+OLD = 1_000_000_000
+"""The mtime of the layer's directories, in seconds."""
+
+
 class Lab:
     """A sandbox with short ways to do what most tests do."""
 
@@ -72,8 +76,8 @@ def make_busybox(tree: Path) -> None:
     (tree / "data/sub/two").write_text("two\n")
     for path in ("dev", "proc", "sys"):
         (tree / path).mkdir()
-    for path in (tree / "etc", tree / "data", tree):
-        os.utime(path, (1_000_000_000, 1_000_000_000))
+    for path in (tree / "etc", tree / "tmp", tree / "data", tree):
+        os.utime(path, (OLD, OLD))
 
 
 @pytest.fixture
