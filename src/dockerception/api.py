@@ -56,7 +56,7 @@ class EmittedContext:
 def build(request: BuildRequest, report: Reporter = silent) -> Outcome:
     """Run the whole chain: build the builder, run it, build the runtime image, name it and write its outputs.
 
-    Raises a ``DockerceptionError``; then nothing is named and no output is written.
+    Raises a ``DockerceptionError``; then nothing is named, and the output that failed is not there.
     """
     with _chain(request, report) as chain:
         return chain.build()

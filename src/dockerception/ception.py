@@ -57,11 +57,12 @@ class Chain:
         self._report = report
         self._sources = Sources(request, store, report)
         self._emitter = Emitter(request, settings, engine, store, report)
+        self._builder_name = _first_builder_name(request.builder_tag, request.tags)
         self._started = time.monotonic()
         self._builders: list[Built] = []
 
     def build(self) -> Outcome:
-        """Levels until one emits nothing; then names and outputs, all or none."""
+        """Levels until one emits nothing; then its outputs are written, and when all are, it is named."""
         return self._finish(self._last_level(self._next_origin(self._builder(self._sources.first()))))
 
     def emit(self) -> Emitted:
@@ -126,28 +127,23 @@ class Chain:
         )
 
     def _name_builders(self) -> list[LevelSummary]:
-        names = self._builder_names()
-        return [self._summary(built, name) for built, name in zip(self._builders, names, strict=True)]
+        """Report the builders, named if that is wanted: NAME, then NAME-1, …"""
+        return [self._summary(built) for built in self._builders]
 
-    def _summary(self, built: Built, name: Reference | None) -> LevelSummary:
-        image = self._engine.publish(built, (name,), {}).image if name else ""
+    def _summary(self, built: Built) -> LevelSummary:
+        name = self._builder_name
+        if name is not None and built.level > 0:
+            name = msgspec.structs.replace(name, tag=f"{name.tag}-{built.level}")
+        image = self._engine.publish(built, (name,), {}).image if name is not None else ""
         size = self._engine.size(built)
         self._report(LevelFinished(level=built.level, image=image, size=size, is_last=False, cached=built.is_cached))
         return LevelSummary(level=built.level, key=built.key, size=size, is_cached=built.is_cached, image=image)
 
-    def _builder_names(self) -> list[Reference | None]:
-        """The names that ``--builder-tag`` gives: NAME, then NAME-1, …; bare, it is made from the first tag."""
-        wanted = self._request.builder_tag
-        if wanted is None:
-            return [None] * len(self._builders)
-        first = _builder_name(wanted, self._request.tags)
-        return [
-            first if number == 0 else msgspec.structs.replace(first, tag=f"{first.tag}-{number}")
-            for number in range(len(self._builders))
-        ]
 
-
-def _builder_name(wanted: str, tags: tuple[Reference, ...]) -> Reference:
+def _first_builder_name(wanted: str | None, tags: tuple[Reference, ...]) -> Reference | None:
+    """The name that ``--builder-tag`` gives to level 0; bare, it is made from the first tag."""
+    if wanted is None:
+        return None
     if wanted:
         return Reference.parse(wanted)
     if not tags:

@@ -24,7 +24,6 @@ from .store.store import Store
 ORIGIN = "The context that the builder emitted"
 _STEP = 0
 _DRAIN_SECONDS = 2.0
-_CHUNK = 1 << 20
 
 
 class Emitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,17 +125,14 @@ class Emitter:
 
 def _explained(emission: Emission, error: StreamError) -> StreamError | BuilderError:
     """The better of two errors: where the builder itself has failed, that is why its stream is broken."""
-    deadline = time.monotonic() + _DRAIN_SECONDS
     try:
-        while emission.read(_CHUNK):
-            if time.monotonic() > deadline:
-                return error
-        emission.finish()
+        if emission.drain(_DRAIN_SECONDS):
+            emission.finish()
     except BuilderError as failure:
         failure.details = "\n".join(part for part in (failure.details, error.message) if part)
         return failure
     except EmitTimeoutError:
-        return error
+        pass
     return error
 
 

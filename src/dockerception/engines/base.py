@@ -102,11 +102,14 @@ class Emission(Protocol):
     def read(self, size: int) -> bytes:
         """At most ``size`` bytes of stdout, none at the end.  Raises ``EmitTimeoutError`` after too long a silence."""
 
+    def drain(self, seconds: float) -> bool:
+        """Throw away what is still to come on stdout, for at most so long; returns whether its end has come."""
+
     def finish(self) -> None:
         """Wait for the end.  Raises ``BuilderError`` unless it was exit code 0; ``EmitTimeoutError`` as ``read``."""
 
     def close(self) -> None:
-        """Leave no process and no container behind.  May be called at any time, from any thread, repeatedly."""
+        """Leave no process and no container behind, whatever state it is in.  Further calls do nothing."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

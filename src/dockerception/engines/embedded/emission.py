@@ -8,18 +8,20 @@ import threading
 import time
 from typing import Final
 
-from ...errors import BuilderError, EmitTimeoutError
+from ...errors import BuilderError, EmitTimeoutError, MachineError
 from ...oci.config import ContainerConfig
 from ...process import ending
 from ...progress import Reporter, StepLog, StepProgress
-from ...sandbox.client import Sandbox
+from ...sandbox.client import Cancel, Sandbox
 from ...sandbox.messages import RunRequest, RunResult
 from .running import pump
 
-_POLL_MS: Final = 500
+_POLL_SECONDS: Final = 0.5
+_CHUNK: Final = 1 << 20
 _SAY_WAITING_SECONDS: Final = 5.0
 _TAIL_BYTES: Final = 4096
 _SIGNAL_BASE: Final = 128
+_SIGKILL: Final = 9
 
 
 class SandboxEmission:
@@ -46,7 +48,7 @@ class SandboxEmission:
         self._command = " ".join(request.args)
         self._stdout, stdout = os.pipe()
         stderr_read, stderr = os.pipe()
-        self._closed = False
+        self._has_given_up = self._has_ended = False
         self._logger = threading.Thread(target=pump, args=(stderr_read, 2, self._log), daemon=True)
         self._logger.start()
         try:
@@ -59,9 +61,7 @@ class SandboxEmission:
             os.close(stderr)
 
     def read(self, size: int) -> bytes:
-        poll = select.poll()
-        poll.register(self._stdout, select.POLLIN | select.POLLHUP)
-        while not poll.poll(_POLL_MS):
+        while not self._has_data(_POLL_SECONDS):
             self._check_silence()
         chunk = os.read(self._stdout, size)
         if chunk:
@@ -69,10 +69,16 @@ class SandboxEmission:
             self._received += len(chunk)
         return chunk
 
+    def drain(self, seconds: float) -> bool:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            if self._has_data(left) and not os.read(self._stdout, _CHUNK):
+                return True
+        return False
+
     def finish(self) -> None:
-        result = self._run.wait(self)
-        self._logger.join()
-        if self._is_too_silent():
+        result = self._end(self)
+        if self._has_given_up:
             raise self._timed_out()
         if result.not_started:
             raise self._not_started(result)
@@ -81,13 +87,32 @@ class SandboxEmission:
 
     def is_set(self) -> bool:
         """Whether to give up waiting (what ``Run.wait`` asks its cancel event)."""
-        return self._is_too_silent()
+        self._has_given_up = self._has_given_up or self._is_too_silent()
+        return self._has_given_up
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True
-            self._run.signal(9)
+        if self._stdout >= 0:
             os.close(self._stdout)
+            self._stdout = -1
+        if not self._has_ended:
+            self._run.signal(_SIGKILL)
+            try:
+                self._end(None)
+            except MachineError:
+                pass  # the sandbox is gone, and the container with it
+
+    def _end(self, cancel: Cancel | None) -> RunResult:
+        """Wait until the container is gone and all that it said is logged."""
+        self._has_ended = True
+        result = self._run.wait(cancel)
+        self._logger.join()
+        return result
+
+    def _has_data(self, seconds: float) -> bool:
+        """Whether there is something to read, or the end, within so many seconds."""
+        poll = select.poll()
+        poll.register(self._stdout, select.POLLIN | select.POLLHUP)
+        return bool(poll.poll(seconds * 1000))
 
     def _log(self, stream: int, data: bytes) -> None:
         self._last_activity = time.monotonic()

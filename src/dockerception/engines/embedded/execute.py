@@ -76,6 +76,7 @@ class Executor:
             sink=lambda stream, data: self._report(StepLog(step=step_number, data=data, stream=stream)),
             stop=self._stop,
         )
+        self._sandbox().sync()
         return self._store.layers.add_tree(upper)
 
     def _copy(
