@@ -10,7 +10,9 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, join, name, parent
+import msgspec
+
+from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, NO_OFFSET, SYMLINK, WHITEOUT, Entry, join, name, parent
 
 FORMAT_VERSION: Final = 1
 BLOCK_SIZE: Final = 512
@@ -50,7 +52,20 @@ def write_entry(entry: Entry, contents: Contents) -> Iterator[bytes | memoryview
         if padding:
             yield bytes(padding)
     if entry.is_opaque:
-        yield header(Entry(path=join(entry.path, OPAQUE_NAME), kind=FILE, mode=0, mtime=entry.mtime))
+        yield _opaque_mark(entry)
+
+
+def place(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """The same entries with the offsets that the contents of files have in what ``write`` makes of them."""
+    position = 0
+    for entry in entries:
+        position += len(header(entry))
+        is_file = entry.kind == FILE
+        yield msgspec.structs.replace(entry, offset=position if is_file else NO_OFFSET)
+        if is_file:
+            position += entry.size + -entry.size % BLOCK_SIZE
+        if entry.is_opaque:
+            position += len(_opaque_mark(entry))
 
 
 def header(entry: Entry) -> bytes:
@@ -82,6 +97,10 @@ def header(entry: Entry) -> bytes:
     records += [(b"SCHILY.xattr." + os.fsencode(key), value) for key, value in entry.xattrs]
     block = _block(short_name, prefix, entry.mode, uid, gid, size, mtime, _TYPEFLAGS[entry.kind], link, entry.device)
     return _pax(records) + block if records else block
+
+
+def _opaque_mark(directory: Entry) -> bytes:
+    return header(Entry(path=join(directory.path, OPAQUE_NAME), kind=FILE, mode=0, mtime=directory.mtime))
 
 
 def _tar_path(entry: Entry) -> bytes:

@@ -56,7 +56,7 @@ class EmbeddedEngine:
         self._lock = threading.Lock()
         self._solvers: list[Solver] = []
         self._steps = Steps(report)
-        self.faces = Faces(store, self.sandbox)
+        self.faces = Faces(store, self.sandbox, report)
 
     def sandbox(self) -> Sandbox:
         """The sandbox, started when it is first asked for."""

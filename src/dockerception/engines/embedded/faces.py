@@ -20,6 +20,7 @@ from ...oci import tarwriter
 from ...oci.compression import detect, reader
 from ...oci.entry import DIRECTORY, FILE, NO_OFFSET, Entry, is_same
 from ...oci.toc import Toc
+from ...progress import Notice, Reporter
 from ...reference import Digest
 from ...sandbox.client import Sandbox
 from ...store.durable import disk_errors
@@ -33,12 +34,16 @@ StartSandbox = Callable[[], Sandbox]
 
 
 class Faces:
-    """Makes faces in one store.  ``sandbox()`` is asked for only where a tree is to be made or read."""
+    """Makes faces in one store.  ``sandbox()`` is asked for only where a tree is to be made or read.
 
-    def __init__(self, store: Store, sandbox: StartSandbox) -> None:
+    Threads may share it.  Each face is made once: whoever comes second waits for that layer, and for no other one.
+    """
+
+    def __init__(self, store: Store, sandbox: StartSandbox, report: Reporter) -> None:
         self._store = store
         self._sandbox = sandbox
-        self._lock = threading.RLock()
+        self._report = report
+        self._locks: dict[str, threading.RLock] = {}
         self._tocs: dict[str, Toc] = {}
 
     def view(self, stack: Sequence[str], origin: str) -> Context:
@@ -48,16 +53,12 @@ class Faces:
 
     def toc(self, stack: Sequence[str]) -> Toc:
         """The list of what the top layer of a stack changes."""
-        with self._lock:
-            name = stack[-1]
+        name = stack[-1]
+        with self._lock(name):
             if name not in self._tocs:
                 layer = self._store.layers.get(name)
                 self._tocs[name] = self._store.layers.toc(layer) if layer.toc else self._list_tree(stack, layer)
             return self._tocs[name]
-
-    def size(self, stack: Sequence[str]) -> int:
-        """The bytes of the files in all layers of a stack."""
-        return sum(self.toc(stack[: index + 1]).size for index in range(len(stack)))
 
     def trees(self, stack: Sequence[str]) -> None:
         """Give every layer of a stack its tree: what a RUN mounts."""
@@ -65,7 +66,7 @@ class Faces:
             self._tree(stack[: index + 1])
 
     def _tree(self, stack: Sequence[str]) -> None:
-        with self._lock:
+        with self._lock(stack[-1]):
             layer = self._store.layers.get(stack[-1])
             if not layer.has_tree:
                 finished = self._store.temporary(".tree")
@@ -76,26 +77,18 @@ class Faces:
 
     def blob(self, stack: Sequence[str]) -> Layer:
         """Give the top layer of a stack its blob (the uncompressed tar), and so its diff_id."""
-        with self._lock:
+        with self._lock(stack[-1]):
             layer = self._store.layers.get(stack[-1])
             if layer.has_blob:
                 return layer
             if layer.original is not None:
                 return self._blob_of_original(layer)
-            toc = self.toc(stack)
-            path = self._store.layers.tree_path(layer.layer)
-            return self._write_blob(
-                toc,
-                lambda entry: self._read_tree(path, entry),
-                lambda diff_id, listed: self._store.layers.set_blob(layer, diff_id, listed),
-            )
+            return self._blob_of_tree(layer, self.toc(stack))
 
     def add(self, entries: Toc, contents: Contents, *, wants_tree: bool, below: Sequence[str]) -> Layer:
         """A new layer of these entries, as a tree or as a blob.  Contents are checked against sizes and digests."""
         if not wants_tree:
-            return self._write_blob(
-                entries, contents, lambda diff_id, listed: self._store.layers.add_blob(diff_id=diff_id, toc=listed)
-            )
+            return self._add_blob(entries, contents)
         # Directories that the layer has only implicitly get the attributes that they have below.
         self.trees(below)
         finished = self._store.temporary(".tree")
@@ -113,11 +106,16 @@ class Faces:
         self.trees(stack)
         return self._read_tree(self._store.layers.tree_path(layer.layer), entry)
 
+    def _lock(self, layer: str) -> threading.RLock:
+        return self._locks.setdefault(layer, threading.RLock())
+
     def _list_tree(self, stack: Sequence[str], layer: Layer) -> Toc:
         """The toc of a tree that a RUN left: what an overlay copied up without a change is not part of the layer."""
-        listed = self._sandbox().diff(self._store.layers.tree_path(layer.layer)).toc
+        found = self._sandbox().diff(self._store.layers.tree_path(layer.layer))
+        for warning in found.warnings:
+            self._report(Notice(text=warning, severity="warning"))
         below = self.view(stack[:-1], "the layers below")
-        toc = changed(listed, lambda entry: _is_unchanged(entry, below))
+        toc = changed(found.toc, lambda entry: _is_unchanged(entry, below))
         self._store.layers.set_toc(layer, toc)
         return toc
 
@@ -140,7 +138,32 @@ class Faces:
             self._store.blobs.keep(file)
         return self._store.layers.set_blob(layer, layer.diff_id, self._store.layers.toc(layer))
 
-    def _write_blob(self, toc: Toc, contents: Contents, keep: Callable[[str, Toc], Layer]) -> Layer:
+    def _blob_of_tree(self, layer: Layer, toc: Toc) -> Layer:
+        with self._store.blobs.new() as file:
+            for chunk in self._tar_of_tree(self._store.layers.tree_path(layer.layer), toc):
+                file.write(chunk)
+            diff_id = str(self._store.blobs.keep(file))
+        return self._store.layers.set_blob(layer, diff_id, Toc.of(tarwriter.place(toc)))
+
+    def _tar_of_tree(self, tree: str, toc: Toc) -> Iterator[bytes]:
+        """The canonical tar of a tree, whose files only the sandbox may read."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        read_end, write_end = os.pipe()
+
+        def write() -> None:
+            try:
+                self._sandbox().write_tar(tree, toc, write_end)
+            finally:
+                os.close(write_end)
+
+        with ThreadPoolExecutor(1) as pool, open(read_end, "rb", buffering=0) as pipe:
+            written = pool.submit(write)
+            while chunk := pipe.read(_CHUNK):
+                yield chunk
+            written.result()
+
+    def _add_blob(self, toc: Toc, contents: Contents) -> Layer:
         """Write the canonical tar of a toc; the toc that is kept says where each file's contents begin in it."""
         placed: list[Entry] = []
         with self._store.blobs.new() as file:
@@ -153,7 +176,7 @@ class Faces:
                 placed.append(msgspec.structs.replace(entry, offset=offset if entry.kind == FILE else NO_OFFSET))
             file.write(tarwriter.END_OF_ARCHIVE)
             diff_id = str(self._store.blobs.keep(file))
-        return keep(diff_id, Toc.of(placed))
+        return self._store.layers.add_blob(diff_id=diff_id, toc=Toc.of(placed))
 
     def _read_tree(self, tree: str, entry: Entry) -> Iterator[bytes]:
         descriptor = self._sandbox().read(tree, entry.path)
