@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import StoreError
 from ..sandbox.client import Sandbox
+from ..store.mounts import LOCK_SUFFIX
 from ..store.prune import Pruned
 from ..store.removal import remove_tree
 from ..store.store import Store
@@ -80,4 +81,5 @@ class _Remover:
 
 
 def _measure(kind: str, folder: str) -> Usage:
-    return Usage(kind=kind, count=len(os.listdir(folder)), size=disk_usage(folder))
+    things = [name for name in os.listdir(folder) if not name.endswith(LOCK_SUFFIX)]
+    return Usage(kind=kind, count=len(things), size=disk_usage(folder))

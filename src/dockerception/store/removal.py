@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable
+from typing import Final
 
 from ..errors import StoreError
+
+_TRIES: Final = 3
+_HINT: Final = "“dockerception prune” removes what files of other owners hinder"
 
 Remove = Callable[[str], None]
 """Removes a directory tree.  The engine passes one that works on files of mapped owners too."""
@@ -20,19 +24,20 @@ def remove_tree(path: str) -> None:
     import shutil
 
     try:
-        try:
-            shutil.rmtree(path)
-        except PermissionError:
-            _make_writable(path)  # what a build made read-only, such as Go's module cache
-            shutil.rmtree(path)
-    except FileNotFoundError:
-        return
+        for _ in range(_TRIES):
+            try:
+                shutil.rmtree(path)
+            except PermissionError:
+                _make_writable(path)  # what a build made read-only, such as Go's module cache
+            except FileNotFoundError:
+                pass  # all of it is gone, or somebody else is removing it too
+            if not os.path.lexists(path):
+                return
+        shutil.rmtree(path)
     except RecursionError as error:
-        raise StoreError(f"{path} can't be removed: it is too deep.", hint="run: dockerception prune") from error
+        raise StoreError(f"{path} can't be removed: it is too deep.", hint=_HINT) from error
     except OSError as error:
-        raise StoreError(
-            f"{error.filename or path} can't be removed: {error.strerror}.", hint="run: dockerception prune"
-        ) from error
+        raise StoreError(f"{error.filename or path} can't be removed: {error.strerror}.", hint=_HINT) from error
 
 
 def _make_writable(path: str) -> None:

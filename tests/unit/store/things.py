@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import sqlite3
 import subprocess
 import sys
 
@@ -59,14 +61,42 @@ def prune(root: str, *, everything: bool = True, older_than: float = 0.0) -> set
 
 def leftovers(root: str) -> list[str]:
     """What lies in the folders for leases and for unfinished things."""
-    return [
-        os.path.join(folder, name) for folder in ("leases", "tmp") for name in os.listdir(os.path.join(root, folder))
-    ]
+    return [os.path.join(folder, name) for folder in ("leases", "tmp") for name in os.listdir(f"{root}/{folder}")]
+
+
+def inconsistencies(root: str) -> list[str]:
+    """Rows without files, files without rows, and references to nothing; for a store that nobody uses."""
+    connection = sqlite3.connect(f"{root}/store.db")
+    things = {row[0] for row in connection.execute("SELECT id FROM things")}
+    wanted = {f"blobs/sha256/{thing[12:]}" for thing in things if thing.startswith("blob:")}
+    wanted |= {f"contexts/{thing[15:]}" for thing in things if thing.startswith("context:")}
+    wanted |= {f"trees/{row[0]}" for row in connection.execute("SELECT layer FROM layers WHERE has_tree")}
+    there = {
+        f"{folder}/{name}"
+        for folder in ("blobs/sha256", "contexts", "trees")
+        for name in os.listdir(f"{root}/{folder}")
+    }
+    wrong = [f"no file: {path}" for path in wanted - there] + [f"no row: {path}" for path in there - wanted]
+    for source, target in connection.execute("SELECT source, target FROM refs"):
+        wrong += [f"no such thing: {each} in {source} -> {target}" for each in (source, target) if each not in things]
+    for kind, table, key in (("layer", "layers", "layer"), ("image", "images", "config"), ("record", "records", "key")):
+        facts = {f"{kind}:{row[0]}" for row in connection.execute(f"SELECT {key} FROM {table}")}
+        wrong += [
+            f"facts and things differ: {each}"
+            for each in facts ^ {each for each in things if each.startswith(f"{kind}:")}
+        ]
+    wrong += [str(row[0]) for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+    connection.close()
+    return wrong
 
 
 def python(program: str, *arguments: str) -> subprocess.Popen[str]:
-    """A process that runs a program of these tests; its output is a pipe."""
-    path = os.path.join(os.path.dirname(__file__), "programs", f"{program}.py")
+    """A process that runs one of ``programs/``; stdin and stdout are pipes."""
+    tests = str(pathlib.Path(__file__).parents[2])
     return subprocess.Popen(
-        [sys.executable, "-I", path, *arguments], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+        [sys.executable, "-m", f"unit.store.programs.{program}", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": tests},
     )
