@@ -51,11 +51,20 @@ class TarReader:
 
     ``read(n)`` returns at most ``n`` bytes, none at the end.  ``origin`` begins the messages: “The context on standard
     input”.  Contents that are not asked for are skipped.  Entries carry the offset of their contents in the
-    (uncompressed) stream; for sparse files it is ``NO_OFFSET``.  All errors are ``StreamError``.
+    (uncompressed) stream; for sparse files it is ``NO_OFFSET``.  ``may_lack_end`` accepts archives without their zero
+    blocks: layers of some tools end so, and their size is known otherwise.  All errors are ``StreamError``.
     """
 
-    def __init__(self, read: Callable[[int], bytes], *, origin: str, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        read: Callable[[int], bytes],
+        *,
+        origin: str,
+        limits: Limits | None = None,
+        may_lack_end: bool = False,
+    ) -> None:
         self._read = read
+        self._may_lack_end = may_lack_end
         self._origin = origin
         self._limits = limits or Limits()
         self._buffer = memoryview(b"")
@@ -110,6 +119,8 @@ class TarReader:
         records = dict(self._globals)
         long_name = long_link = None
         extended = 0
+        if self._may_lack_end and self._is_at_end():
+            return None
         while True:
             self._header_at = self._position
             block = self._exactly(BLOCK_SIZE)
@@ -245,13 +256,12 @@ class TarReader:
 
     def _finish(self) -> None:
         """Check what follows the first zero block: another one, then NULs only, to the end of the stream."""
+        if self._may_lack_end and self._is_at_end():
+            return
         second = self._exactly(BLOCK_SIZE, "after the first of two zero blocks")
         if second != tarheader.ZERO_BLOCK:
             raise self._unexpected(f"one zero block is followed by something else than a second {found(second)}")
-        while True:
-            self._fill()
-            if not self._buffer:
-                return
+        while not self._is_at_end():
             rest = bytes(self._buffer)
             if rest.strip(b"\0"):
                 raise self._trailing(rest)
@@ -326,6 +336,10 @@ class TarReader:
     def _fill(self) -> None:
         if not self._buffer:
             self._buffer = memoryview(self._read(CHUNK_SIZE))
+
+    def _is_at_end(self) -> bool:
+        self._fill()
+        return not self._buffer
 
     def _use(self, length: int) -> None:
         self._buffer = self._buffer[length:]

@@ -14,8 +14,6 @@ from .tarwriter import OPAQUE_NAME, WHITEOUT_PREFIX
 from .toc import Toc, TocBuilder
 
 _AUFS_PREFIX: Final = ".wh..wh."
-FORBIDDEN_XATTRS: Final = ("user.overlay.", "trusted.overlay.")
-"""Attributes by which an overlay mount keeps its own books: no layer may forge them."""
 
 
 def read_layer(reader: TarReader, hash_contents: Callable[[TarReader], bytes]) -> Toc:
@@ -27,7 +25,6 @@ def read_layer(reader: TarReader, hash_contents: Callable[[TarReader], bytes]) -
     opaque: set[str] = set()
     removed: dict[str, Entry] = {}
     for entry in reader:
-        _check(entry)
         base = name(entry.path)
         if base == OPAQUE_NAME:
             opaque.add(parent(entry.path))
@@ -58,11 +55,3 @@ def _whiteout(entry: Entry) -> Entry:
     if removed in ("", ".", ".."):
         raise ImageError(f"A layer has a whiteout for “{removed}” in “{parent(entry.path)}”, which is no file name.")
     return Entry(path=join(parent(entry.path), removed), kind=WHITEOUT, mtime=entry.mtime)
-
-
-def _check(entry: Entry) -> None:
-    for attribute, _ in entry.xattrs:
-        if attribute.startswith(FORBIDDEN_XATTRS):
-            raise ImageError(
-                f"A layer has the extended attribute {attribute} on “{entry.path}”, which no image may carry."
-            )

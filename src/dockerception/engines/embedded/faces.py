@@ -17,7 +17,7 @@ from ...context.base import Context
 from ...context.image import layered_context
 from ...errors import ContextError, ImageError, StoreError
 from ...oci import tarwriter
-from ...oci.compression import detect, reader
+from ...oci.compression import MAGIC_SIZE, detect, reader
 from ...oci.entry import DIRECTORY, FILE, NO_OFFSET, Entry, is_same
 from ...oci.toc import Toc
 from ...progress import Notice, Reporter
@@ -123,7 +123,7 @@ class Faces:
         """The uncompressed tar of a layer that has a blob or an original."""
         path = self._store.blobs.path(layer.diff_id if layer.has_blob else _original(layer))
         with disk_errors("reading a layer"), open(path, "rb") as file:
-            compression = detect(file.read(8))
+            compression = detect(file.read(MAGIC_SIZE))
             file.seek(0)
             read = reader(file.read, compression, origin=f"The layer {layer.diff_id}")
             while chunk := read(_CHUNK):

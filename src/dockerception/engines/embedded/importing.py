@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...errors import ImageError
+from ...errors import ImageError, StreamError
 from ...oci import config as oci_config
-from ...oci.compression import detect, reader
+from ...oci.compression import MAGIC_SIZE, detect, reader
 from ...oci.config import RootFS
 from ...oci.tarreader import TarReader
 from ...oci.whiteouts import read_layer
@@ -59,7 +59,12 @@ def _import_layer(
         compression = detect(head)
         origin = f"Layer {index} of the image"
         tar = _HashingRead(reader(counted.read, compression, origin=origin))
-        toc = read_layer(TarReader(tar.read, origin=origin), _hash_contents)
+        try:
+            toc = read_layer(TarReader(tar.read, origin=origin, may_lack_end=True), _hash_contents)
+        except StreamError as error:
+            raise ImageError(
+                error.message, hint="the image is damaged where it comes from: make or fetch it anew"
+            ) from error
         while tar.read(_CHUNK) or counted.read(_CHUNK):
             pass  # what follows the end of the archive belongs to the digests
         digest = str(store.blobs.keep(raw))
@@ -90,7 +95,7 @@ class _Tee:
 
     def peek(self) -> bytes:
         """The first bytes, enough to recognise a compression; they will be read again."""
-        while len(self._head) < 8:
+        while len(self._head) < MAGIC_SIZE:
             chunk = self._read(_CHUNK)
             if not chunk:
                 break
