@@ -13,8 +13,9 @@ import msgspec
 from .. import errors
 from ..errors import DockerceptionError, MachineError, UsageError
 from ..oci.toc import Toc
-from . import launch, messages, probe, wire
-from .messages import Abilities, DiffResult, Reply, RunRequest, RunResult, Unpacked, Written
+from . import calls, launch, probe, wire
+from .calls import Reply
+from .messages import Abilities, DiffResult, RunRequest, RunResult, Unpacked, Written
 
 _CANCEL_INTERVAL: Final = 0.02  # seconds between two looks at a cancel event
 _KILL: Final = 9
@@ -59,7 +60,7 @@ class Run:
         SIGKILL ends the whole container, also one that is still being made.
         """
         try:
-            wire.send(self._connection, messages.encode(messages.SignalNote(number)))
+            wire.send(self._connection, calls.encode(calls.SignalNote(number)))
         except OSError:
             pass  # it has ended
 
@@ -93,7 +94,7 @@ class Sandbox:
         self._root = os.path.abspath(root)
         self._scratch = scratch or os.path.join(self._root, "tmp")
         self._wanted_runtime = runtime
-        self._runtime: messages.Runtime | None = None
+        self._runtime: calls.Runtime | None = None
         self._helper: launch.Helper | None = None
         self._is_closed = False
         self._lock = threading.Lock()
@@ -134,7 +135,7 @@ class Sandbox:
         self, request: RunRequest, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
     ) -> Run:
         """Start a container with these descriptors (None: /dev/null); they stay the caller's, to be closed any time."""
-        call = messages.RunCall(request, self._chosen_runtime(), self._scratch)
+        call = calls.RunCall(request, self._chosen_runtime(), self._scratch)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
             descriptors = [null if each is None else each for each in (stdin, stdout, stderr)]
@@ -154,7 +155,7 @@ class Sandbox:
         read_end, write_end = os.pipe()
         try:
             _widen(write_end)
-            connection = self.call(messages.UnpackCall(tree, tuple(below), origin), [read_end])
+            connection = self.call(calls.UnpackCall(tree, tuple(below), origin), [read_end])
         except BaseException:
             os.close(write_end)
             raise
@@ -166,7 +167,7 @@ class Sandbox:
             finally:
                 os.close(write_end)
             reply, _ = self.receive(connection)
-        done = _expect(reply, messages.UnpackReply)
+        done = _expect(reply, calls.UnpackReply)
         return Unpacked(
             entries=done.entries,
             size=done.size,
@@ -179,7 +180,7 @@ class Sandbox:
 
         Files carry their digests.  The root's own entry (path ``""``) is always listed.
         """
-        done = _expect(self._ask(messages.DiffCall(tree)), messages.DiffReply)
+        done = _expect(self._ask(calls.DiffCall(tree)), calls.DiffReply)
         return DiffResult(toc=Toc.decode(done.toc), warnings=tuple(os.fsdecode(each) for each in done.warnings))
 
     def read(self, tree: str, path: str) -> int:
@@ -187,9 +188,9 @@ class Sandbox:
 
         No link is followed, at no component.  Raises ``ImageError`` where ``path`` is not a regular file.
         """
-        with self.call(messages.ReadCall(tree, os.fsencode(path))) as connection:
+        with self.call(calls.ReadCall(tree, os.fsencode(path))) as connection:
             reply, descriptors = self.receive(connection)
-        _expect(reply, messages.ReadReply)
+        _expect(reply, calls.ReadReply)
         return descriptors[0]
 
     def write_tar(self, tree: str, toc: Toc, out: int) -> Written:
@@ -197,17 +198,17 @@ class Sandbox:
 
         Raises ``StoreError`` where a file's size or digest is not what the toc says.
         """
-        return _expect(self._ask(messages.WriteTarCall(tree, toc.encode()), [out]), Written)
+        return _expect(self._ask(calls.WriteTarCall(tree, toc.encode()), [out]), Written)
 
     def sync(self) -> None:
-        """Have everything written to the store's file system on the disk: what a RUN leaves in ``upper`` is not before."""
-        _expect(self._ask(messages.SyncCall()), messages.Done)
+        """Have everything written to the store's file system on the disk; what a RUN leaves is not, before."""
+        _expect(self._ask(calls.SyncCall()), calls.Done)
 
     def delete(self, paths: Iterable[str]) -> None:
         """Remove files and whole trees, whoever owns what is in them.  What is missing already is no error."""
         wanted = tuple(os.fsencode(path) for path in paths)
         if wanted:
-            _expect(self._ask(messages.DeleteCall(wanted)), messages.Done)
+            _expect(self._ask(calls.DeleteCall(wanted)), calls.Done)
 
     def probe(self) -> Abilities:
         """What works on this machine: looked up once per boot, user and set of runtimes, and kept in the store."""
@@ -215,17 +216,17 @@ class Sandbox:
 
     def check_overlay(self, scratch: str) -> None:
         """Mount an overlay over directories made in ``scratch``; raises what hinders it."""
-        _expect(self._ask(messages.OverlayCall(scratch)), messages.Done)
+        _expect(self._ask(calls.OverlayCall(scratch)), calls.Done)
 
-    def begin_with(self, request: RunRequest, runtime: messages.Runtime) -> Run:
+    def begin_with(self, request: RunRequest, runtime: calls.Runtime) -> Run:
         """``begin`` with a certain runtime and no descriptors, for finding out whether it works."""
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            return Run(self, self.call(messages.RunCall(request, runtime, self._scratch), [null] * 3))
+            return Run(self, self.call(calls.RunCall(request, runtime, self._scratch), [null] * 3))
         finally:
             os.close(null)
 
-    def call(self, call: messages.Call, descriptors: Sequence[int] = ()) -> socket.socket:
+    def call(self, call: calls.Call, descriptors: Sequence[int] = ()) -> socket.socket:
         """Hand a request to a new worker; returns the conversation with it, for ``receive``."""
         body = _encode(call)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -251,12 +252,12 @@ class Sandbox:
             raise self._gone() from error
         if body is None:
             raise self._gone()
-        reply = messages.decode_reply(body)
-        if isinstance(reply, messages.Failed):
+        reply = calls.decode_reply(body)
+        if isinstance(reply, calls.Failed):
             raise _error(reply)
         return reply, descriptors
 
-    def _ask(self, call: messages.Call, descriptors: Sequence[int] = ()) -> Reply:
+    def _ask(self, call: calls.Call, descriptors: Sequence[int] = ()) -> Reply:
         with self.call(call, descriptors) as connection:
             reply, _ = self.receive(connection)
         return reply
@@ -274,16 +275,16 @@ class Sandbox:
             helper = self._helper
         return helper.failure() if helper is not None else MachineError("The sandbox has been closed.")
 
-    def _chosen_runtime(self) -> messages.Runtime:
+    def _chosen_runtime(self) -> calls.Runtime:
         with self._runtime_lock:
             if self._runtime is None:
                 self._runtime = probe.choose(self._wanted_runtime, self.probe)
             return self._runtime
 
 
-def _encode(call: messages.Call) -> bytes:
+def _encode(call: calls.Call) -> bytes:
     try:
-        return messages.encode(call)
+        return calls.encode(call)
     except UnicodeEncodeError as error:
         raise UsageError("The command, an environment variable or a mount of this step is not valid UTF-8.") from error
 
@@ -307,7 +308,7 @@ def _widen(pipe: int) -> None:
         pass  # the user's pipes have reached the system's limit; a small one does too
 
 
-def _error(failed: messages.Failed) -> DockerceptionError:
+def _error(failed: calls.Failed) -> DockerceptionError:
     kind = getattr(errors, failed.error, None)
     if not (isinstance(kind, type) and issubclass(kind, DockerceptionError)):
         kind = DockerceptionError

@@ -7,8 +7,9 @@ import select
 import signal
 from typing import Final
 
-from . import linux, messages, runtime, terminal, wire
-from .messages import RunResult, Runtime
+from . import calls, linux, runtime, terminal, wire
+from .calls import Runtime
+from .messages import RunResult
 from .worker import Session
 
 _KILL_PATIENCE: Final = 1000  # milliseconds for the runtime to notice that its container has been killed
@@ -55,7 +56,7 @@ def _watch(child: int, session: Session) -> int:
             os.close(pidfd)
             return os.waitpid(child, 0)[1]
         body, _ = wire.receive(session.conversation)
-        number = messages.decode_note(body).number if body is not None else signal.SIGKILL
+        number = calls.decode_note(body).number if body is not None else signal.SIGKILL
         if number == signal.SIGKILL:
             _kill(child, pidfd, session)
             poller.unregister(session.conversation)

@@ -16,8 +16,8 @@ from ..oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, W
 from ..oci.tarwriter import WHITEOUT_PREFIX
 from ..oci.toc import TocBuilder
 from .below import is_whiteout
+from .calls import DiffCall, DiffReply
 from .digests import EMPTY, Digests
-from .messages import DiffCall, DiffReply
 from .overlay import OPAQUE, OVERLAY_PREFIXES
 
 _OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..errors import MachineError
-from . import linux, messages
+from . import calls, linux
 
 if TYPE_CHECKING:
     from .worker import Session
@@ -73,7 +73,7 @@ def copy_attributes(source: str | int, target: str) -> None:
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
-def check(call: messages.OverlayCall, session: Session) -> messages.Done:
+def check(call: calls.OverlayCall, session: Session) -> calls.Done:
     """Mount an overlay in a scratch directory and remove a lower directory there, which fails without ``userxattr``."""
     linux.unshare(linux.CLONE_NEWNS)
     base = call.scratch
@@ -86,7 +86,7 @@ def check(call: messages.OverlayCall, session: Session) -> messages.Done:
     os.rmdir(f"{base}/merged/directory")
     os.mkdir(f"{base}/merged/directory")
     os.getxattr(f"{base}/upper/directory", OPAQUE)
-    return messages.Done()
+    return calls.Done()
 
 
 def _escape(name: str) -> str:

@@ -11,7 +11,8 @@ import msgspec
 from .. import process
 from ..errors import DockerceptionError, MachineError
 from . import idmap
-from .messages import Abilities, Ability, Mount, RunRequest, Runtime, RuntimeAbility, RuntimeName
+from .calls import Runtime, RuntimeName
+from .messages import Abilities, Ability, Mount, RunRequest, RuntimeAbility
 
 if TYPE_CHECKING:
     from .client import Sandbox

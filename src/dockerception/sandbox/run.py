@@ -9,7 +9,8 @@ import msgspec
 
 from ..errors import StoreError
 from . import container, executable, linux, mountpoints, overlay, removal, rootpath, runtime, spec, terminal
-from .messages import Mount, RunCall, RunRequest, RunResult
+from .calls import RunCall
+from .messages import Mount, RunRequest, RunResult
 from .worker import Session
 
 _CGROUPS: Final = "/sys/fs/cgroup"

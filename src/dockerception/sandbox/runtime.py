@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from . import messages
-from .messages import NotStarted, RunResult, Runtime
+from .calls import Runtime
+from .messages import NotStarted, RunResult
 
 CONTAINER: Final = "step"
 
@@ -42,7 +42,7 @@ def result(returncode: int, log: str) -> RunResult:
     return not_started(kind, f"The container could not be started: {said}.")
 
 
-def not_started(kind: NotStarted, message: str) -> messages.RunResult:
+def not_started(kind: NotStarted, message: str) -> RunResult:
     """The result of a run whose process never started."""
     return RunResult(returncode=_CODES[kind], not_started=kind, message=message)
 

@@ -13,7 +13,8 @@ from ..oci import entry, tarwriter
 from ..oci.entry import Entry
 from ..oci.toc import Toc
 from . import linux, removal, rootpath
-from .messages import DeleteCall, Done, ReadCall, ReadReply, WriteTarCall, Written
+from .calls import DeleteCall, Done, ReadCall, ReadReply, WriteTarCall
+from .messages import Written
 from .worker import Session
 
 _CHUNK_SIZE: Final = 1 << 20

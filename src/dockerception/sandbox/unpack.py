@@ -14,7 +14,7 @@ from ..oci.tarreader import TarReader
 from ..oci.tarwriter import OPAQUE_NAME, WHITEOUT_PREFIX
 from . import linux
 from .below import Below
-from .messages import UnpackCall, UnpackReply
+from .calls import UnpackCall, UnpackReply
 from .overlay import OVERLAY_PREFIXES
 from .treewriter import TreeWriter
 from .worker import Session
@@ -32,7 +32,7 @@ def perform(call: UnpackCall, session: Session) -> UnpackReply:
     os.chdir("/")
     os.umask(0)
     writer = TreeWriter(below)
-    reader = TarReader(lambda size: os.read(source, size), origin=call.origin)
+    reader = TarReader(lambda size: os.read(source, size), origin=call.origin, may_lack_end=True)
     entries = size = 0
     for found in reader:
         entries += 1

@@ -13,7 +13,7 @@ from typing import NoReturn
 import msgspec
 
 from ..errors import DiskFullError, DockerceptionError, StoreError
-from . import messages, wire
+from . import calls, wire
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +44,7 @@ def serve(conversation: socket.socket, root: str) -> NoReturn:
         if body is not None:
             session = Session(conversation=conversation, descriptors=descriptors, root=root)
             reply, files = _answer(body, session)
-            wire.send(conversation, messages.encode(reply), files)
+            wire.send(conversation, calls.encode(reply), files)
             code = 0
     except OSError:
         pass  # nobody listens any more: what this worker did goes with its namespace
@@ -52,9 +52,9 @@ def serve(conversation: socket.socket, root: str) -> NoReturn:
         os._exit(code)
 
 
-def _answer(body: bytes, session: Session) -> tuple[messages.Reply, list[int]]:
+def _answer(body: bytes, session: Session) -> tuple[calls.Reply, list[int]]:
     try:
-        return _perform(messages.decode_call(body), session)
+        return _perform(calls.decode_call(body), session)
     except DockerceptionError as error:
         return _failed(type(error).__name__, error.message, details=error.details, hint=error.hint), []
     except OSError as error:
@@ -66,44 +66,44 @@ def _answer(body: bytes, session: Session) -> tuple[messages.Reply, list[int]]:
         ), []
 
 
-def _perform(call: messages.Call, session: Session) -> tuple[messages.Reply, list[int]]:
+def _perform(call: calls.Call, session: Session) -> tuple[calls.Reply, list[int]]:
     match call:
-        case messages.RunCall():
+        case calls.RunCall():
             from . import run
 
             return run.perform(call, session), []
-        case messages.UnpackCall():
+        case calls.UnpackCall():
             from . import unpack
 
             return unpack.perform(call, session), []
-        case messages.DiffCall():
+        case calls.DiffCall():
             from . import diff
 
             return diff.perform(call), []
-        case messages.ReadCall():
+        case calls.ReadCall():
             from . import treefiles
 
             return treefiles.read(call)
-        case messages.WriteTarCall():
+        case calls.WriteTarCall():
             from . import treefiles
 
             return treefiles.write_tar(call, session), []
-        case messages.DeleteCall():
+        case calls.DeleteCall():
             from . import treefiles
 
             return treefiles.delete(call), []
-        case messages.SyncCall():
+        case calls.SyncCall():
             from . import treefiles
 
             return treefiles.sync(session), []
-        case messages.OverlayCall():
+        case calls.OverlayCall():
             from . import overlay
 
             return overlay.check(call, session), []
 
 
-def _failed(error: str, message: str, *, details: str = "", hint: str = "") -> messages.Failed:
-    return messages.Failed(error, os.fsencode(message), _printable(details), hint)
+def _failed(error: str, message: str, *, details: str = "", hint: str = "") -> calls.Failed:
+    return calls.Failed(error, os.fsencode(message), _printable(details), hint)
 
 
 def _printable(text: str) -> str:

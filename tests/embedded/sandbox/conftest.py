@@ -7,12 +7,12 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dockerception.sandbox.client import Sandbox
 from dockerception.sandbox.messages import RunRequest, RunResult
 from support.tools import need, need_root
-
 
 OLD = 1_000_000_000
 """The mtime of the layer's directories, in seconds."""
@@ -37,8 +37,8 @@ class Lab:
 
     def sh(self, script: str, **options: object) -> tuple[RunResult, str]:
         """Run a script over the busybox layer; stdout and stderr together."""
-        request = {"layers": ("busybox",), "args": ("sh", "-c", script), **options}
-        return self.output(RunRequest(**request))
+        request = RunRequest(layers=("busybox",), args=("sh", "-c", script))
+        return self.output(msgspec.structs.replace(request, **options))
 
     def output(self, request: RunRequest) -> tuple[RunResult, str]:
         """Run a request; stdout and stderr together."""
@@ -74,8 +74,8 @@ def make_busybox(tree: Path) -> None:
     (tree / "data/sub").mkdir(parents=True)
     (tree / "data/one").write_text("one\n")
     (tree / "data/sub/two").write_text("two\n")
-    for path in ("dev", "proc", "sys"):
-        (tree / path).mkdir()
+    for name in ("dev", "proc", "sys"):
+        (tree / name).mkdir()
     for path in (tree / "etc", tree / "tmp", tree / "data", tree):
         os.utime(path, (OLD, OLD))
 

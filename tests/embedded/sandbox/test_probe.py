@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dockerception import process
 from dockerception.errors import MachineError
-from dockerception.sandbox import launch
 from dockerception.sandbox.client import Sandbox
 from dockerception.sandbox.messages import Abilities, RunRequest
 
@@ -20,7 +20,7 @@ def test_what_works_here(lab: Lab) -> None:
     assert (found.helper.works, found.overlay.works, found.subordinate_ids.works) == (True, True, True)
     assert {each.name: each.works for each in found.runtimes}["crun"]
     assert found.cgroups in ("v1", "v2", "hybrid", "none")
-    assert [each for each in (lab.root / "tmp").iterdir()] == []
+    assert list((lab.root / "tmp").iterdir()) == []
 
 
 def test_it_is_found_out_once(lab: Lab) -> None:
@@ -77,6 +77,6 @@ def test_a_helper_that_cannot_start(lab: Lab, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_missing_unshare(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launch.process, "find", lambda tool: None)
+    monkeypatch.setattr(process, "find", lambda tool: None)
     with Sandbox(str(lab.root), runtime="/usr/bin/crun") as sandbox, pytest.raises(MachineError, match="unshare"):
         sandbox.start()
