@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 import pytest
 
 from dockerception.errors import StoreError
 from dockerception.reference import Reference
 from dockerception.store.database import Database
+from dockerception.store.ledger import Ledger, Row
 from dockerception.store.records import Record
 from dockerception.store.removal import remove_tree
 from dockerception.store.store import Store
@@ -226,6 +228,24 @@ def test_what_comes_back_while_it_is_pruned_is_whole(root: str) -> None:
         assert other.contexts.find(context) is not None
         assert other.layers.toc(added[0])
     assert inconsistencies(root) == []
+
+
+def test_a_lookup_that_a_prune_overtakes_finds_nothing(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store(root) as store:
+        layer = add_blob_layer(store)
+        store.records.put([Record(KEY, b"value", (f"layer:{layer.layer}",))])
+    rows = Ledger.rows
+
+    def rows_then_prune(ledger: Ledger, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
+        found = rows(ledger, statement, parameters)
+        monkeypatch.undo()
+        prune(root)
+        return found
+
+    with Store(root) as store:
+        monkeypatch.setattr(Ledger, "rows", rows_then_prune)
+        assert store.records.get(KEY) is None
+        assert store.layers.find(layer.layer) is None
 
 
 def _spool(store: Store) -> str:
