@@ -136,7 +136,8 @@ class Sources:
             if text is not None:
                 toc, dropped = apply_ignore(toc, ignore.compile(ignore.read(text, source=ignore_file)))
                 if dropped:
-                    self._report(Notice(text=f"{ignore_file} left {dropped} entries out of {origin}."))
+                    entries = "1 entry" if dropped == 1 else f"{dropped} entries"
+                    self._report(Notice(text=f"{ignore_file} left {entries} out of {origin}."))
                 return TarContext(toc, path, origin=origin)
         return whole
 

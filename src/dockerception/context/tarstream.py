@@ -66,7 +66,7 @@ def receive(
     raw = _PushedBack(read)
     try:
         kind, plain = _begin(raw, origin, source)
-        return _receive(plain.read, spool, origin, limits, kind, on_progress)
+        return _receive(plain.read, spool, origin, source, limits, kind, on_progress)
     except EmitTimeoutError:
         raise
     except StreamError as error:
@@ -97,12 +97,13 @@ def _receive(
     read: Read,
     spool: int,
     origin: str,
+    source: stream_faults.Source,
     limits: Limits,
     kind: compression.Compression,
     on_progress: OnProgress | None,
 ) -> Received:
     rows = _Rows(origin)
-    reader = TarReader(read, origin=origin, limits=limits)
+    reader = TarReader(read, origin=origin, limits=limits, checks_padding=source != "archive")
     count = reported = 0
     with Spooler(spool, rows.keep) as spooler:
         for entry in reader:

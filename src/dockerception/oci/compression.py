@@ -24,6 +24,9 @@ _SKIPPABLE_ZSTD: Final = b"\x2a\x4d\x18"
 _CHUNK: Final = 1 << 20
 _MAX_XZ_MEMORY: Final = 256 << 20
 
+STOPPED_EARLY: Final = "whatever wrote it stopped early; look for its error message, or for a full disk on its side"
+"""The hint for a truncated stream."""
+
 MAGIC_SIZE: Final = 6
 """How many bytes ``detect`` needs."""
 
@@ -69,7 +72,7 @@ def _decompress(read: Read, compression: Compression, origin: str) -> Iterator[b
         data = data or read(_CHUNK)
         if not data:
             if decoder is not None:
-                raise StreamError(f"{origin} is truncated: its {compression} data ends early.")
+                raise StreamError(f"{origin} is truncated: its {compression} data ends early.", hint=STOPPED_EARLY)
             return
         if decoder is None:
             if not data.strip(b"\0"):

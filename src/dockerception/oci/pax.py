@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -13,6 +14,7 @@ Sparse = tuple[tuple[int, int], ...]
 
 _MAX_REGIONS: Final = 1_000_000
 _XATTR_PREFIX: Final = b"SCHILY.xattr."
+_OVERLAY_XATTRS: Final = (b"user.overlay.", b"trusted.overlay.")
 _NUMBER: Final = re.compile(rb"-?[0-9]{1,19}(\.[0-9]*)?")
 
 
@@ -50,12 +52,20 @@ def number(records: Mapping[bytes, bytes], key: bytes, default: int) -> int:
     return int(whole) - (text.startswith(b"-") and fraction.strip(b"0") != b"")
 
 
-def xattrs(records: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
-    """The extended attributes among the records, sorted by name."""
+def xattrs(records: Mapping[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
+    """The extended attributes among the records, sorted by name.
+
+    Raises ``StreamError`` for those of overlay file systems: they would act on whoever mounts the files, not describe
+    them.
+    """
     found = [(key[len(_XATTR_PREFIX) :], value) for key, value in records.items() if key.startswith(_XATTR_PREFIX)]
     if any(not key or b"\0" in key for key, _ in found):
         raise StreamError("its extended header names an extended attribute without a name")
-    return tuple(sorted(found))
+    for key, _ in found:
+        if key.startswith(_OVERLAY_XATTRS):
+            name = os.fsdecode(key)
+            raise StreamError(f"it has the extended attribute {name}, which only an overlay file system may set")
+    return tuple((os.fsdecode(key), value) for key, value in sorted(found))
 
 
 def is_sparse(records: Mapping[bytes, bytes]) -> bool:
@@ -75,7 +85,7 @@ def sparse_from_block(block: bytes, start: int, count: int) -> list[int]:
         field = block[position : position + 12]
         if not field.strip(b"\0 "):
             break
-        numbers.append(_octal_or_binary(field))
+        numbers.append(octal_or_binary(field))
     return numbers
 
 
@@ -99,16 +109,17 @@ def regions(numbers: list[int]) -> Sparse:
     return pairs
 
 
-def _decimal(text: bytes) -> int:
-    if not text.isdigit() or len(text) > 20:
-        raise StreamError("its sparse map is malformed")
-    return int(text)
-
-
-def _octal_or_binary(field: bytes) -> int:
+def octal_or_binary(field: bytes) -> int:
+    """A number of an old GNU sparse header."""
     if field[0] & 0x80:
         return int.from_bytes(field[1:], "big")
     try:
         return int(field.strip(b"\0 "), 8)
     except ValueError:
         raise StreamError("its sparse map is malformed") from None
+
+
+def _decimal(text: bytes) -> int:
+    if not text.isdigit() or len(text) > 20:
+        raise StreamError("its sparse map is malformed")
+    return int(text)

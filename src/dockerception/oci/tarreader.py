@@ -14,6 +14,7 @@ import msgspec
 
 from ..errors import StreamError
 from . import pax, tarheader
+from .compression import STOPPED_EARLY
 from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, Kind
 from .tarwriter import BLOCK_SIZE
 from .unexpected import UnexpectedBytesError, found
@@ -24,7 +25,6 @@ ZEROS: Final = memoryview(bytes(CHUNK_SIZE))
 
 _MAX_EXTENDED: Final = 1 << 20
 _MAX_SIZE: Final = 1 << 62
-_OVERLAY_XATTRS: Final = ("user.overlay.", "trusted.overlay.")
 _KINDS: Final[dict[bytes, Kind]] = {
     b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE, b"1": HARDLINK, b"2": SYMLINK, b"3": CHAR, b"4": BLOCK,
     b"5": DIRECTORY, b"6": FIFO,
@@ -52,7 +52,9 @@ class TarReader:
     ``read(n)`` returns at most ``n`` bytes, none at the end.  ``origin`` begins the messages: “The context on standard
     input”.  Contents that are not asked for are skipped.  Entries carry the offset of their contents in the
     (uncompressed) stream; for sparse files it is ``NO_OFFSET``.  ``may_lack_end`` accepts archives without their zero
-    blocks: layers of some tools end so, and their size is known otherwise.  All errors are ``StreamError``.
+    blocks: layers of some tools end so, and their size is known otherwise.  ``checks_padding`` refuses members that are
+    filled up with anything but NULs: a log line among the contents of the last file shows nowhere else.  All errors are
+    ``StreamError``.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class TarReader:
         origin: str,
         limits: Limits | None = None,
         may_lack_end: bool = False,
+        checks_padding: bool = False,
     ) -> None:
         self._read = read
+        self._checks_padding = checks_padding
         self._may_lack_end = may_lack_end
         self._origin = origin
         self._limits = limits or Limits()
@@ -86,7 +90,8 @@ class TarReader:
     def __iter__(self) -> Iterator[Entry]:
         count = 0
         while True:
-            self._skip(self._stored + self._padding)
+            self._skip(self._stored)
+            self._skip_padding()
             self._stored = self._padding = 0
             entry = self._next()
             if entry is None:
@@ -113,6 +118,15 @@ class TarReader:
         for chunk in self._stream(length):
             self._stored -= len(chunk)
             yield chunk
+
+    def _skip_padding(self) -> None:
+        if not self._checks_padding:
+            self._skip(self._padding)
+        elif self._padding:
+            self._header_at = self._position
+            padding = self._exactly(self._padding)
+            if padding.strip(b"\0"):
+                raise self._unexpected(f"a file's contents do not end where its header says {found(padding)}")
 
     def _next(self) -> Entry | None:
         """Read headers up to and including that of the next real entry; None at the end of the archive."""
@@ -159,7 +173,7 @@ class TarReader:
         raw_name = records.get(b"GNU.sparse.name") or records.get(b"path") or long_name or header.name
         kind = _KINDS.get(header.typeflag)
         if kind is None:
-            raise StreamError(f"its type is {header.typeflag!r}, which is not a file type known to containers")
+            raise StreamError(f"its type is {_show(header.typeflag)}, which is not a file type known to containers")
         if kind == FILE and raw_name.endswith(b"/"):
             kind = DIRECTORY  # how V7 archives mark one
         path = self._clean(raw_name)
@@ -172,7 +186,7 @@ class TarReader:
         if path == "" and kind != DIRECTORY:
             raise StreamError(f"it is a {kind} without a name")
         size = self._measure(header, records, kind)
-        xattrs = _decode_xattrs(records)
+        xattrs = pax.xattrs(records)
         self._count_metadata(len(path) + len(link) + sum(len(key) + len(value) for key, value in xattrs))
         return Entry(
             path=path,
@@ -219,9 +233,7 @@ class TarReader:
             numbers += pax.sparse_from_block(block, 0, 21)
             is_extended = block[504] != 0
             pax.check_count(len(numbers) // 2)
-        self._size = (
-            int.from_bytes(header.block[484:495], "big") if header.block[483] & 0x80 else _octal(header.block[483:495])
-        )
+        self._size = pax.octal_or_binary(header.block[483:495])
         return pax.regions(numbers)
 
     def _pax_sparse(self, header: tarheader.Header, records: dict[bytes, bytes]) -> pax.Sparse:
@@ -349,7 +361,7 @@ class TarReader:
         place = where or "before its two closing zero blocks"
         return StreamError(
             f"{self._origin} is truncated: it ends at byte {self._position}, {place}.",
-            hint="whatever wrote it stopped early; look for its error message, or for a full disk on its side",
+            hint=STOPPED_EARLY,
         )
 
     def _error(self, reason: str) -> StreamError:
@@ -367,25 +379,6 @@ def _zeros(length: int) -> Iterator[memoryview]:
         piece = ZEROS if length >= CHUNK_SIZE else ZEROS[:length]
         length -= len(piece)
         yield piece
-
-
-def _octal(field: bytes) -> int:
-    text = field.strip(b"\0 ")
-    try:
-        return int(text or b"0", 8)
-    except ValueError:
-        raise StreamError("its real size is not a number") from None
-
-
-def _decode_xattrs(records: dict[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
-    if not records:
-        return ()
-    xattrs = tuple((os.fsdecode(name), value) for name, value in pax.xattrs(records))
-    for name, _ in xattrs:
-        # They would act on whoever mounts the files, not describe them.
-        if name.startswith(_OVERLAY_XATTRS):
-            raise StreamError(f"it has the extended attribute {name}, which only an overlay file system may set")
-    return xattrs
 
 
 def _in_range(value: int, what: str, low: int = 0, high: int = (1 << 32) - 1) -> int:

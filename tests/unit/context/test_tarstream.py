@@ -176,7 +176,7 @@ _FAULTS: dict[str, tuple[bytes, str, str]] = {
     "terminal": (
         _through_terminal(_DOCKERFILE + member(b"app", b"x") + END),
         "emitted",
-        r"at byte 1024, there is no tar header (.|\n)*hint: every line feed has a carriage return .* terminal",
+        r"at byte 536, a file's contents do not end (.|\n)*hint: every line feed has a carriage return .* terminal",
     ),
     "terminal, pax": (
         _through_terminal(pax(record(b"mtime", b"1.5")) + _DOCKERFILE + END),
@@ -266,6 +266,11 @@ _FAULTS: dict[str, tuple[bytes, str, str]] = {
         pax(record(b"SCHILY.xattr.user.overlay.opaque", b"y")) + header() + END,
         "stdin",
         "overlay file system",
+    ),
+    "log line in the last file": (
+        member(b"app", b"x" * 2000)[:700] + b"warn\n" + member(b"app", b"x" * 2000)[700:] + END,
+        "emitted",
+        r"at byte 2512, a file's contents do not end where its header says \(found the text “xxxxx”\)(.|\n)*stderr",
     ),
     # row 14
     "nothing": (b"", "emitted", "wrote nothing to stdout(.|\n)*“dockerception assemble”"),

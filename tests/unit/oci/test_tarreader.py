@@ -234,7 +234,7 @@ _BAD = {
     "coloured text": (b"\x1b[31merror\x1b[0m: no".ljust(512), "“error: no”"),
     "binary": (bytes(range(128, 256)) * 4, r"found the bytes 80 81 82 83 84 85 86 87"),
     "one zero block": (bytes(512) + header(), "one zero block is followed by something else than a second"),
-    "unknown type": (header(typeflag=b"D") + END, "its type is b'D'"),
+    "unknown type": (header(typeflag=b"D") + END, "its type is “D”"),
     "no name": (header(b".") + END, "it is a file without a name"),
     "link to nothing": (header(typeflag=b"2") + END, "it is a link to nothing"),
     "bad number": (header(mode=b"abcdefg\0") + END, "its field “mode” is b'abcdefg'"),
