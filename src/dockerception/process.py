@@ -17,6 +17,7 @@ import msgspec
 from .errors import DockerceptionError, MachineError
 
 _TAIL_BYTES = 4000
+_SHELL_CODES = {126: " (a command can't be executed)", 127: " (a command was not found)"}
 
 
 class Completed(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +80,8 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise ProcessError(f"{describe(command)} took longer than {timeout:g} s and was stopped.") from error
-    except OSError as error:
-        raise _cannot_start(command, error) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(command, cwd, error) from error
     result = Completed(command=tuple(command), returncode=done.returncode, stdout=done.stdout, stderr=done.stderr)
     if check and done.returncode != 0:
         raise failure(result)
@@ -110,8 +111,8 @@ def start(
             cwd=cwd,
             start_new_session=new_session,
         )
-    except OSError as error:
-        raise _cannot_start(command, error) from error
+    except (OSError, ValueError) as error:
+        raise _cannot_start(command, cwd, error) from error
 
 
 def failure(result: Completed) -> ProcessError:
@@ -121,9 +122,12 @@ def failure(result: Completed) -> ProcessError:
 
 
 def ending(returncode: int) -> str:
-    """How a process ended, in words: ``exited with code 2`` or ``was ended by SIGKILL``."""
+    """How a process ended, in words: ``exited with code 2`` or ``was ended by SIGKILL``.
+
+    A signal is negative, as in ``subprocess``.  What shells and runtimes mean by 126 and 127 is said too.
+    """
     if returncode >= 0:
-        return f"exited with code {returncode}"
+        return f"exited with code {returncode}" + _SHELL_CODES.get(returncode, "")
     try:
         name = signal.Signals(-returncode).name
     except ValueError:
@@ -136,5 +140,11 @@ def describe(command: Sequence[str]) -> str:
     return f"“{os.path.basename(command[0])}”"
 
 
-def _cannot_start(command: Sequence[str], error: OSError) -> MachineError:
-    return MachineError(f"{describe(command)} can't be started: {error.strerror}.")
+def _cannot_start(command: Sequence[str], cwd: str | None, error: OSError | ValueError) -> MachineError:
+    if not isinstance(error, OSError):
+        reason = "an argument or a variable holds a NUL byte"
+    elif cwd is not None and error.filename == cwd:
+        reason = f"its working directory {cwd}: {error.strerror}"
+    else:
+        reason = str(error.strerror)
+    return MachineError(f"{describe(command)} can't be started: {reason}.")

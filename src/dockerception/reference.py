@@ -24,6 +24,7 @@ _DOMAIN = re.compile(
     r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?)*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?"
 )
 _TAG = re.compile(r"[\w][\w.-]{0,127}", re.ASCII)
+_IDENTIFIER = re.compile(r"[0-9a-f]{64}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
 
 
@@ -62,8 +63,10 @@ class Reference(msgspec.Struct, frozen=True, order=True):
     def parse(cls, text: str) -> Reference:
         """Read a name as Docker does (defaults: ``docker.io``, ``library/``, ``latest``).
 
-        Raises ``UsageError`` that names the offending part.
+        Raises ``UsageError`` that names the offending part; 64 hex digits are no name, but the beginning of an id.
         """
+        if _IDENTIFIER.fullmatch(text):
+            raise _bad_name(text, "64 hexadecimal digits mean an image id")
         rest, _, digest_text = text.partition("@")
         digest = Digest.parse(digest_text) if "@" in text else None
         name, colon, tag = rest.rpartition(":")
@@ -71,6 +74,8 @@ class Reference(msgspec.Struct, frozen=True, order=True):
             name, tag = rest, ""
         elif not _TAG.fullmatch(tag):
             raise _bad_name(text, f"“{tag}” is not a tag")
+        if not name:
+            raise _bad_name(text, "it has no name")
         domain, path = _split_domain(name)
         if not _PATH.fullmatch(path):
             reason = "names are lower case" if path != path.lower() else f"“{path}” is not a repository path"
@@ -84,10 +89,11 @@ class Reference(msgspec.Struct, frozen=True, order=True):
     @property
     def familiar(self) -> str:
         """The short form: ``docker.io/library/app:latest`` is ``app:latest``."""
-        name = f"{self.domain}/{self.path}"
-        if self.domain == DEFAULT_DOMAIN:
-            name = self.path.removeprefix(_OFFICIAL_PREFIX) if self.path.count("/") == 1 else self.path
-        return name + self._suffix()
+        short = self.path.removeprefix(_OFFICIAL_PREFIX)
+        for name in (short, self.path):
+            if _split_domain(name) == (self.domain, self.path):
+                return name + self._suffix()
+        return str(self)
 
     @property
     def repository(self) -> str:
@@ -134,6 +140,9 @@ _MACHINES = {
     "mips64": ("mips64", ""),
 }
 _ALIASES = {"x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "armhf": "arm", "armel": "arm", "i386": "386"}
+_IMPLIED_VARIANTS = {"arm": "v7", "armhf": "v7", "armel": "v6"}
+_PLAIN_VARIANTS = {("arm64", "v8"), ("amd64", "v1")}
+_VARIANT = re.compile(r"[a-z0-9_.-]*")
 _SYSTEMS = {"linux", "windows", "darwin", "freebsd"}
 _ARCHITECTURES = {arch for arch, _ in _MACHINES.values()} | {"mips64le", "wasm"}
 
@@ -153,19 +162,14 @@ class Platform(msgspec.Struct, frozen=True, order=True):
             parts = [parts[0], Platform.host().architecture]
         elif len(parts) == 1:
             parts = ["linux", parts[0]]
-        system, architecture = parts[0], _ALIASES.get(parts[1], parts[1])
-        variant = parts[2] if len(parts) == 3 else ""
-        if len(parts) > 3 or system not in _SYSTEMS or architecture not in _ARCHITECTURES:
+        system, name, variant = (*parts, "")[:3]
+        architecture = _ALIASES.get(name, name)
+        is_known = system in _SYSTEMS and architecture in _ARCHITECTURES
+        if len(parts) > 3 or not is_known or not _VARIANT.fullmatch(variant):
             raise UsageError(
                 f"“{text}” is not a platform.", hint="write it as os/architecture[/variant], such as linux/amd64"
             )
-        if parts[1] in ("armhf", "arm") and not variant:
-            variant = "v7"
-        elif parts[1] == "armel":
-            variant = "v6"
-        elif architecture == "arm64" and variant == "v8":
-            variant = ""
-        return cls(system, architecture, variant)
+        return cls(system, architecture, _normal_variant(name, architecture, variant))
 
     @classmethod
     def host(cls) -> Platform:
@@ -176,3 +180,12 @@ class Platform(msgspec.Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
+
+
+def _normal_variant(name: str, architecture: str, variant: str) -> str:
+    """The variant as containerd normalises it: what an architecture has anyway is left out."""
+    if variant.isdecimal():
+        variant = f"v{variant}"
+    if not variant:
+        return _IMPLIED_VARIANTS.get(name, "")
+    return "" if (architecture, variant) in _PLAIN_VARIANTS else variant
