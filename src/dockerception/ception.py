@@ -60,6 +60,7 @@ class Chain:
         self._builder_name = _first_builder_name(request.builder_tag, request.tags)
         self._started = time.monotonic()
         self._builders: list[Built] = []
+        self._has_run_builder = False
 
     def build(self) -> Outcome:
         """Levels until one emits nothing; then its outputs are written, and when all are, it is named."""
@@ -81,7 +82,9 @@ class Chain:
         return built
 
     def _next_origin(self, built: Built) -> Origin:
-        return self._sources.of_context(self._emitter.emit(built))
+        emitted = self._emitter.emit(built)
+        self._has_run_builder |= not emitted.is_cached
+        return self._sources.of_context(emitted)
 
     def _last_level(self, origin: Origin) -> Built:
         built = self._build_level(len(self._builders), origin, will_emit=False)
@@ -123,7 +126,7 @@ class Chain:
             builders=tuple(builders),
             materials=tuple(sorted({material for built in all_levels for material in built.materials})),
             seconds=time.monotonic() - self._started,
-            is_cached=all(built.is_cached for built in all_levels),
+            is_cached=all(built.is_cached for built in all_levels) and not self._has_run_builder,
         )
 
     def _name_builders(self) -> list[LevelSummary]:
