@@ -13,7 +13,7 @@ from ...context import ignore
 from ...context.base import Context
 from ...context.directory import DirectoryContext
 from ...errors import ContextError, ImageNotFoundError, UsageError
-from ...progress import Reporter
+from ...progress import Reporter, StepLog
 from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.records import Record
@@ -108,7 +108,7 @@ class Bases:
         """Import an image, unless the same one is here: by the text of a description that is costly to resolve (a list
         of packages; ``--pull`` resolves it again), else by what its source says it is."""
         by_text = keys.derive("source", (("text", text), ("platform", str(self._settings.platform))))
-        if spec.is_costly and not self._settings.pull:
+        if spec.kind == "apt" and not self._settings.pull:
             known = self._recorded(by_text)
             if known is not None:
                 return known
@@ -117,8 +117,7 @@ class Bases:
                 spec,
                 platform=self._settings.platform,
                 scratch=self._store.scratch,
-                report=self._report,
-                step=step.number,
+                log=lambda data: self._report(StepLog(step=step.number, data=data)),
             )
             try:
                 by_identity = keys.derive(
@@ -130,7 +129,7 @@ class Bases:
                     image = import_image(self._store, source, report=self._report, step=step.number)
             finally:
                 source.close()
-            self._record([by_identity, *([by_text] if spec.is_costly else [])], image)
+            self._record([by_identity, *([by_text] if spec.kind == "apt" else [])], image)
         return image
 
     def _recorded(self, key: str) -> StoredImage | None:
@@ -159,7 +158,7 @@ class Bases:
 
 
 def _is_directory(value: str) -> bool:
-    return transport_spec.scheme_of(value) is None and not value.startswith(_STORE_PREFIX)
+    return not transport_spec.is_source(value) and not value.startswith(_STORE_PREFIX)
 
 
 def _path(value: str) -> str:

@@ -59,9 +59,9 @@ def export(
     if output.type == "image":
         return
     if output.type == "load" or (output.type == "docker" and not output.destination):
-        from ...transports import docker_daemon
+        from ...transports import docker_archive, docker_daemon
 
-        docker_daemon.load(outgoing(store, faces, image, names))
+        docker_daemon.load(docker_archive.chunks(outgoing(store, faces, image, names)))
         return
     if not output.destination:
         raise UsageError(
