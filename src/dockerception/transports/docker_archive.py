@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -19,13 +19,17 @@ from ..reference import Digest, Platform, Reference
 from .base import Outgoing, SourceLayer
 from .file_image import FileImage, FileLayer, diff_ids
 from .files import Files, TarFiles, document, inside, missing
-from .layout import LayoutDocuments, blob_name, write_layout
+from .layout import LayoutDocuments, blob_name, layout_chunks
 from .verified import check_document, digest_of, image_errors
 
 MANIFEST: Final = "manifest.json"
 _HEX_NAME: Final = re.compile(r"(?:.*/|sha256:)?([0-9a-f]{64})(?:\.json)?")
 _BLOB_NAME: Final = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 _LAYER_TYPES: Final = {"gzip": media_types.OCI_LAYER_GZIP, "zstd": media_types.OCI_LAYER_ZSTD}
+
+
+class NoManifestError(ImageError):
+    """The archive has no ``manifest.json``, so it is of another kind; ``hint`` says of which."""
 
 
 class _Item(msgspec.Struct, frozen=True, kw_only=True, rename="pascal"):
@@ -61,10 +65,15 @@ def open_images(path: str, *, scratch: str | None = None) -> tuple[FileImage, ..
 
 
 def write(image: Outgoing | Sequence[Outgoing], sink: Callable[[bytes], None]) -> None:
-    """Write an archive of one or more images to ``sink``, which gets its bytes in order.
+    """Write the archive of ``chunks`` to ``sink``, which gets its bytes in order."""
+    for chunk in chunks(image):
+        sink(chunk)
 
-    Equal images give equal bytes.  Raises ``UsageError`` for two images under one name: this format can't say which
-    platform each is for.
+
+def chunks(image: Outgoing | Sequence[Outgoing]) -> Iterator[bytes]:
+    """The bytes of an archive of one or more images.  Equal images give equal bytes.
+
+    Raises ``UsageError`` for two images under one name: this format can't say which platform each is for.
     """
     images = (image,) if isinstance(image, Outgoing) else tuple(image)
     names = [reference for item in images for reference in item.names]
@@ -74,9 +83,8 @@ def write(image: Outgoing | Sequence[Outgoing], sink: Callable[[bytes], None]) -
                 f"A Docker archive can't hold several images under the name {reference.familiar}.",
                 hint="write an OCI archive: --output type=oci",
             )
-    documents = LayoutDocuments.of(images)
     listing = msgspec.json.encode([_listed(item) for item in images])
-    write_layout(images, documents, sink, extra={MANIFEST: listing})
+    yield from layout_chunks(images, LayoutDocuments.of(images), extra={MANIFEST: listing})
 
 
 def _listed(image: Outgoing) -> dict[str, object]:
@@ -99,7 +107,7 @@ def _items(files: Files) -> tuple[_Item, ...]:
     return items
 
 
-def _not_an_archive(files: Files) -> ImageError:
+def _not_an_archive(files: Files) -> NoManifestError:
     names = files.names()
     if "index.json" in names:
         hint = "this is an OCI archive: name it as oci-archive:FILE"
@@ -109,7 +117,7 @@ def _not_an_archive(files: Files) -> ImageError:
         hint = "this looks like a root file system: name it as rootfs:FILE"
     else:
         hint = f"at its top are: {', '.join(names[:10]) or 'no files'}"
-    return ImageError(f"{files.origin} is not a Docker archive: it has no {MANIFEST}.", hint=hint)
+    return NoManifestError(f"{files.origin} is not a Docker archive: it has no {MANIFEST}.", hint=hint)
 
 
 def _choose(files: Files, items: Sequence[_Item], name: str | None, platform: Platform) -> _Item:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -89,14 +89,10 @@ def sized(layer: OutgoingLayer) -> Iterator[bytes]:
         raise ImageError(f"The layer {layer.blob.digest} has another size than the {layer.blob.size} bytes it should.")
 
 
-def write_layout(
-    images: Sequence[Outgoing],
-    documents: LayoutDocuments,
-    sink: Callable[[bytes], None],
-    *,
-    extra: Mapping[str, bytes],
-) -> None:
-    """Write the tar of a layout, with ``extra`` files at its top.
+def layout_chunks(
+    images: Sequence[Outgoing], documents: LayoutDocuments, *, extra: Mapping[str, bytes]
+) -> Iterator[bytes]:
+    """The tar of a layout, with ``extra`` files at its top.
 
     The documents come first, so that whoever looks for a name or a size need not read the layers.
     """
@@ -104,22 +100,21 @@ def write_layout(
     algorithms = {Digest.parse(digest).algorithm for digest in documents.blobs}
     algorithms |= {Digest.parse(layer.blob.digest).algorithm for layer in distinct_layers(images)}
     for name, data in sorted({LAYOUT: LAYOUT_BYTES, INDEX: documents.index_bytes, **extra}.items()):
-        _write_file(sink, name, len(data), (data,), mtime)
+        yield from _file(name, len(data), (data,), mtime)
     for folder in ("blobs", *(f"blobs/{algorithm}" for algorithm in sorted(algorithms))):
-        sink(tarwriter.header(Entry(path=folder, kind=DIRECTORY, mode=0o755, mtime=mtime)))
+        yield tarwriter.header(Entry(path=folder, kind=DIRECTORY, mode=0o755, mtime=mtime))
     for digest, data in documents.blobs.items():
-        _write_file(sink, blob_name(digest), len(data), (data,), mtime)
+        yield from _file(blob_name(digest), len(data), (data,), mtime)
     for layer in distinct_layers(images):
-        _write_file(sink, blob_name(layer.blob.digest), layer.blob.size, sized(layer), mtime)
-    sink(tarwriter.END_OF_ARCHIVE)
+        yield from _file(blob_name(layer.blob.digest), layer.blob.size, sized(layer), mtime)
+    yield tarwriter.END_OF_ARCHIVE
 
 
-def _write_file(sink: Callable[[bytes], None], name: str, size: int, chunks: Iterable[bytes], mtime: int) -> None:
-    sink(tarwriter.header(Entry(path=name, kind=FILE, mode=0o644, size=size, mtime=mtime)))
-    for chunk in chunks:
-        sink(chunk)
+def _file(name: str, size: int, chunks: Iterable[bytes], mtime: int) -> Iterator[bytes]:
+    yield tarwriter.header(Entry(path=name, kind=FILE, mode=0o644, size=size, mtime=mtime))
+    yield from chunks
     if size % tarwriter.BLOCK_SIZE:
-        sink(bytes(-size % tarwriter.BLOCK_SIZE))
+        yield bytes(-size % tarwriter.BLOCK_SIZE)
 
 
 def _add_manifest(image: Outgoing, blobs: dict[str, bytes]) -> Descriptor:

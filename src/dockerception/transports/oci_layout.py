@@ -15,7 +15,7 @@ from ..reference import Digest, Platform
 from .base import Outgoing, SourceLayer
 from .file_image import FileImage, FileLayer, diff_ids
 from .files import DirectoryFiles, Files, TarFiles, document, inside
-from .layout import INDEX, LAYOUT, LayoutDocuments, blob_name, write_layout
+from .layout import INDEX, LAYOUT, LayoutDocuments, blob_name, layout_chunks
 from .oci_names import find_tag, list_names, names_of
 from .verified import check_document
 
@@ -62,7 +62,8 @@ def write(image: Outgoing | Sequence[Outgoing], sink: Callable[[bytes], None]) -
     Images that share a name become one index, one manifest a platform.
     """
     images = (image,) if isinstance(image, Outgoing) else tuple(image)
-    write_layout(images, LayoutDocuments.of(images), sink, extra={})
+    for chunk in layout_chunks(images, LayoutDocuments.of(images), extra={}):
+        sink(chunk)
 
 
 def _files(path: str, scratch: str | None) -> Files:

@@ -37,6 +37,8 @@ _LEFTOVERS: Final = re.compile(
 _PACKAGE_MANAGER: Final = re.compile(
     r"(?:etc/(?:apt|dpkg)|var/lib/(?:apt|dpkg)|var/cache(?:/apt)?|var/log(?:/apt)?|etc/fstab|usr/share/(?:lintian|initramfs-tools))(?:/|$)"
 )
+# apt makes them anew; whose they are depends on whether it could change to its own user.
+_PARTIAL: Final = ("var/cache/apt/archives/partial", "var/lib/apt/lists/partial")
 _DOCUMENTS: Final = re.compile(r"usr/share/(?:doc|man|info|locale|lintian|linda|gnome/help)(?:/|$)")
 _COPYRIGHT: Final = re.compile(r"usr/share/doc/[^/]+(?:/copyright)?$")
 
@@ -87,7 +89,7 @@ def rewrite(reader: TarReader, rules: Rules) -> Iterator[bytes | memoryview]:
 
 def _is_kept(entry: Entry, rules: Rules) -> bool:
     path = entry.path
-    if entry.kind in (CHAR, BLOCK) or (entry.kind != DIRECTORY and _LEFTOVERS.match(path)):
+    if path in _PARTIAL or entry.kind in (CHAR, BLOCK) or (entry.kind != DIRECTORY and _LEFTOVERS.match(path)):
         return False
     if not rules.has_package_manager and _PACKAGE_MANAGER.match(path):
         return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Final
 
 from ...oci.entry import DIRECTORY, FILE, SYMLINK, Entry
@@ -24,9 +23,10 @@ mkdir -p "$1/var/lib/dpkg/info"
 : > "$1/var/lib/dpkg/info/usr-is-merged.list"
 """
 
-# Debian 13 has the program in /usr/bin, and without base-files there is no link that makes it /bin.
+# Debian 13 has the program in /usr/bin, where /bin is a link to.  Here /bin is a directory always.
 _APPLETS: Final = r"""
 set -eu
+[ ! -L "$1/bin" ] || rm "$1/bin"
 mkdir -p "$1/bin"
 [ -e "$1/bin/busybox" ] || mv "$1/usr/bin/busybox" "$1/bin/busybox"
 for applet in $("$1/bin/busybox" --list); do [ -e "$1/bin/$applet" ] || ln -s busybox "$1/bin/$applet"; done
@@ -63,14 +63,19 @@ _FOLDERS: Final = {
 }  # fmt: skip
 
 
-def merge_hook(architecture: str) -> str:
-    """The setup hook that makes ``/bin`` and its like links into ``/usr``."""
-    return _hook(_MERGE.replace("{lib64}", "lib64" if architecture in _WITH_LIB64 else ""))
+def merge_script(architecture: str) -> str:
+    """The setup script that makes ``/bin`` and its like links into ``/usr``."""
+    return _MERGE.replace("{lib64}", "lib64" if architecture in _WITH_LIB64 else "")
 
 
-def applets_hook() -> str:
-    """The customize hook that makes a link for each applet of ``/bin/busybox``."""
-    return _hook(_APPLETS)
+def applets_script() -> str:
+    """The customize script that makes a link for each applet of ``/bin/busybox``."""
+    return _APPLETS
+
+
+def hook(variable: str) -> str:
+    """A hook that runs the script in an environment variable: mmdebstrap prints each hook, however long it is."""
+    return f'sh -c "${variable}" sh "$1"'
 
 
 def busybox_extras(epoch: int) -> Extras:
@@ -89,7 +94,3 @@ def busybox_extras(epoch: int) -> Extras:
 def file_extra(path: str, data: bytes, epoch: int) -> tuple[Entry, bytes]:
     """A file as an extra."""
     return Entry(path=path, kind=FILE, mode=0o644, size=len(data), mtime=epoch), data
-
-
-def _hook(script: str) -> str:
-    return f'sh -c {shlex.quote(script)} sh "$1"'

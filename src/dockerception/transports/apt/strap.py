@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -19,11 +20,16 @@ from ...oci.tarwriter import END_OF_ARCHIVE
 from .host_settings import acquire_settings, credential_files
 from .resolve import Resolution, included, visible
 from .rewrite import Rules, rewrite
-from .setup import applets_hook, merge_hook
+from .setup import applets_script, hook, merge_script
 from .spec import BUSYBOX, AptSpec
 
 Log = Callable[[bytes], None]
 
+_MERGE: Final = "DOCKERCEPTION_MERGE"
+_APPLETS: Final = "DOCKERCEPTION_APPLETS"
+_NOISE: Final = re.compile(
+    rb"I: (?:running (?:special|--)|skipping|removing)|W: (?:skipping|Download is performed unsand)"
+)
 _KEPT_LINES: Final = 30
 _STOP_SECONDS: Final = 10.0
 _KEPT_VARIABLES: Final = frozenset({"PATH", "HOME", "USER", "LOGNAME", "TMPDIR"})
@@ -61,7 +67,10 @@ def layer(
     """
     command = _command(spec, resolution, architecture, suite, folder)
     sources = os.path.join(folder, "sources.list")
-    with open(sources, "rb") as stdin, _running(command, stdin, _environment(resolution, folder), log) as running:
+    with (
+        open(sources, "rb") as stdin,
+        _running(command, stdin, _environment(resolution, architecture, folder), log) as running,
+    ):
         child, output, last_lines = running
         reader = TarReader(output.read, origin="The output of mmdebstrap")
         try:
@@ -85,7 +94,7 @@ def _command(spec: AptSpec, resolution: Resolution, architecture: str, suite: st
     for name, path in credential_files().items():
         hooks.append(f"upload {shlex.quote(path)} {shlex.quote(f'/etc/apt/{name}')}")
     if resolution.is_merged:
-        hooks.append(merge_hook(architecture))
+        hooks.append(hook(_MERGE))
     included_ = included(spec, is_merged=resolution.is_merged)
     return [
         process.require("mmdebstrap", "mmdebstrap", "for apt:// bases"),
@@ -94,21 +103,24 @@ def _command(spec: AptSpec, resolution: Resolution, architecture: str, suite: st
         f"--architectures={architecture}",
         "--format=tar",
         "--skip=update,output/dev",
+        # Nobody keeps this root file system: syncing each of its files would take most of the time.
+        "--dpkgopt=force-unsafe-io",
         *([f"--include={','.join(included_)}"] if included_ else []),
         *(f"--setup-hook={hook}" for hook in hooks),
-        *([f"--customize-hook={applets_hook()}"] if spec.variant == BUSYBOX else []),
+        *([f"--customize-hook={hook(_APPLETS)}"] if spec.variant == BUSYBOX else []),
         suite,
         "-",
         "-",
     ]
 
 
-def _environment(resolution: Resolution, folder: str) -> dict[str, str]:
+def _environment(resolution: Resolution, architecture: str, folder: str) -> dict[str, str]:
     kept = {key: value for key, value in os.environ.items() if key in _KEPT_VARIABLES or key.lower().endswith("_proxy")}
     kept["PATH"] = f"{kept.get('PATH', os.defpath)}:{_SYSTEM_FOLDERS}"
     # A user's mapped ids can't enter the store's closed directories.
     kept["TMPDIR"] = folder if os.geteuid() == 0 else kept.get("TMPDIR", "/var/tmp")  # noqa: S108
-    return {**kept, "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(resolution.epoch)}
+    scripts = {_MERGE: merge_script(architecture), _APPLETS: applets_script()}
+    return {**kept, **scripts, "LC_ALL": "C.UTF-8", "SOURCE_DATE_EPOCH": str(resolution.epoch)}
 
 
 @contextmanager
@@ -132,6 +144,8 @@ def _running(
 
 def _pump(stream: IO[bytes], last_lines: collections.deque[str], log: Log) -> None:
     for line in stream:
+        if _NOISE.match(line):
+            continue
         shown = visible(line.decode(errors="replace"))
         last_lines.append(shown.rstrip())
         log(shown.encode())

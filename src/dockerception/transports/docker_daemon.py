@@ -1,0 +1,230 @@
+"""Docker and Podman daemons: images loaded into one, and images taken from one (``docker-daemon:NAME``).
+
+Docker is found as its own command line finds it: ``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context, else the
+default socket.  Podman by ``CONTAINER_HOST`` or its sockets, which speak Docker's API, else by its command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Literal
+
+from .. import process
+from ..errors import ImageNotFoundError, TransportError
+from ..reference import Platform, Reference
+from . import docker_archive
+from .base import Read, SourceLayer
+from .file_image import FileImage
+
+Which = Literal["auto", "docker", "podman"]
+
+_CHUNK: Final = 1 << 20
+_PING_SECONDS: Final = 5
+_IMAGE_ID: Final = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
+_LOADED: Final = re.compile(r"Loaded image(?:\(s\)| ID)?: *(.+)")
+
+
+def load(archive: Iterable[bytes], which: Which = "auto") -> str:
+    """Load a Docker archive, given in chunks, into a daemon; returns what the daemon calls the image.
+
+    ``auto`` is Docker where it answers, else Podman.  Raises ``TransportError`` when none answers or the daemon
+    refuses the archive.
+    """
+    if which in ("auto", "docker"):
+        client = _docker_client()
+        if client is not None:
+            return _load(client, archive, "Docker")
+    if which in ("auto", "podman"):
+        client = _podman_client()
+        if client is not None:
+            return _load(client, archive, "Podman")
+        podman = process.find("podman")
+        if podman is not None:
+            return _load_by_command(podman, archive)
+    raise _nobody(which)
+
+
+def open_image(name: str, *, platform: Platform, spool: str) -> DaemonImage:
+    """The image of that name or id in the Docker daemon (else Podman's socket).
+
+    ``spool`` is the path of a file that the image is written to when its config or a layer is first asked for.  Raises
+    ``ImageNotFoundError`` or ``TransportError``.
+    """
+    client = _docker_client() or _podman_client()
+    if client is None:
+        raise _nobody("auto")
+    # A name without a tag would have Docker save all tags of the repository.
+    full = name if _IMAGE_ID.fullmatch(name) else Reference.parse(name).familiar
+    from docker import errors
+
+    try:
+        identity = str(client.inspect_image(full)["Id"])
+    except errors.ImageNotFound as error:
+        raise ImageNotFoundError(f"The daemon at {client.base_url} has no image {name}.") from error
+    except (errors.DockerException, OSError) as error:
+        raise _failed("Docker", error) from error
+    return DaemonImage(client, full, identity, platform, spool)
+
+
+class DaemonImage:
+    """An image of a daemon, exported when first needed.  ``identity`` is the id that the daemon gives it."""
+
+    def __init__(self, client: Any, name: str, identity: str, platform: Platform, spool: str) -> None:
+        self.identity = identity
+        self._client = client
+        self._name = name
+        self._platform = platform
+        self._spool = spool
+        self._opened: FileImage | None = None
+
+    @property
+    def config_bytes(self) -> bytes:
+        """The config document."""
+        return self._image.config_bytes
+
+    @property
+    def layers(self) -> tuple[SourceLayer, ...]:
+        """The layers, bottom first."""
+        return self._image.layers
+
+    def read_layer(self, index: int) -> AbstractContextManager[Read]:
+        """The verified bytes of a layer."""
+        return self._image.read_layer(index)
+
+    def close(self) -> None:
+        """Remove the exported archive."""
+        if self._opened is not None:
+            self._opened.close()
+            os.unlink(self._spool)
+            self._opened = None
+        self._client.close()
+
+    @property
+    def _image(self) -> FileImage:
+        if self._opened is None:
+            with _daemon_errors("Docker"), open(self._spool, "wb") as file:
+                for chunk in self._client.get_image(self._name, chunk_size=_CHUNK):
+                    file.write(chunk)
+            self._opened = docker_archive.open_image(self._spool, platform=self._platform)
+        return self._opened
+
+
+def _load(client: Any, archive: Iterable[bytes], daemon: str) -> str:
+    loaded = ""
+    with _daemon_errors(daemon):
+        for message in client.load_image(iter(archive)):
+            if "error" in message:
+                raise TransportError(f"{daemon} refused the image: {message['error']}.")
+            match = _LOADED.search(message.get("stream", ""))
+            loaded = match[1].strip() if match else loaded
+    client.close()
+    return loaded
+
+
+def _load_by_command(podman: str, archive: Iterable[bytes]) -> str:
+    import subprocess
+    import tempfile
+
+    with tempfile.TemporaryFile() as errors:
+        child = process.start([podman, "load"], stdin=subprocess.PIPE, stderr=errors)
+        try:
+            stdin, stdout = child.stdin, child.stdout
+            if stdin is not None and stdout is not None:
+                _feed(stdin, archive)
+                printed = stdout.read().decode(errors="replace")
+        finally:
+            if child.poll() is None and child.stdin is not None and not child.stdin.closed:
+                child.kill()
+            returncode = child.wait()
+        errors.seek(0)
+        details = errors.read().decode(errors="replace")[-2000:]
+    if returncode != 0:
+        raise TransportError(f"“podman load” {process.ending(returncode)}.", details=details)
+    match = _LOADED.search(printed)
+    return match[1].strip() if match else ""
+
+
+def _feed(stdin: Any, archive: Iterable[bytes]) -> None:
+    try:
+        for chunk in archive:
+            stdin.write(chunk)
+        stdin.close()
+    except BrokenPipeError:
+        pass  # its exit code and words say why
+
+
+def _docker_client() -> Any:
+    """A client of Docker's API, or None where nothing answers."""
+    host = os.environ.get("DOCKER_HOST", "")
+    if host:
+        return _answering(host, None, must_answer=True)
+    from docker import context, errors
+
+    try:
+        name = os.environ.get("DOCKER_CONTEXT", "")
+        current = context.ContextAPI.get_context(name) if name else context.ContextAPI.get_current_context()
+    except errors.DockerException as error:
+        raise _failed("Docker", error) from error
+    if current is None:
+        raise TransportError(f"There is no Docker context “{name}”.", hint="docker context ls shows those there are")
+    is_default = current.Name == "default"
+    return _answering(current.Host, None if is_default else current.TLSConfig, must_answer=not is_default)
+
+
+def _podman_client() -> Any:
+    """A client of a Podman socket, or None where none answers."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
+    sockets = ["/run/podman/podman.sock"] if os.geteuid() == 0 else [f"{runtime}/podman/podman.sock"]
+    hosts = [os.environ["CONTAINER_HOST"]] if os.environ.get("CONTAINER_HOST") else [f"unix://{s}" for s in sockets]
+    for host in hosts:
+        client = _answering(host, None, must_answer=False)
+        if client is not None:
+            return client
+    return None
+
+
+def _answering(host: str, tls: Any, *, must_answer: bool) -> Any:
+    """A client, if the daemon answers a ping; ``must_answer`` makes silence an error, since the user named the host."""
+    import docker
+    from docker import errors, utils
+
+    try:
+        settings = utils.kwargs_from_env() if os.environ.get("DOCKER_HOST") == host else {}
+        options = {"base_url": settings.get("base_url", host), "tls": settings.get("tls", tls or False)}
+        pinging = docker.APIClient(**options, version="auto", timeout=_PING_SECONDS)
+        pinging.close()
+        # Loading a big image may take any time before the first answer.
+        return docker.APIClient(**options, version=pinging.api_version, timeout=None)
+    except (errors.DockerException, OSError) as error:
+        if must_answer:
+            raise TransportError(
+                f"No daemon answers at {host}.",
+                details=str(error),
+                hint="start it, or correct DOCKER_HOST or the context",
+            ) from error
+        return None
+
+
+@contextmanager
+def _daemon_errors(daemon: str) -> Iterator[None]:
+    from docker import errors
+
+    try:
+        yield
+    except (errors.DockerException, OSError) as error:
+        raise _failed(daemon, error) from error
+
+
+def _failed(daemon: str, error: BaseException) -> TransportError:
+    return TransportError(f"{daemon} failed: {error}.")
+
+
+def _nobody(which: Which) -> TransportError:
+    who = {"auto": "Neither a Docker nor a Podman daemon", "docker": "No Docker daemon", "podman": "No Podman"}[which]
+    return TransportError(
+        f"{who} answers on this machine.",
+        hint="start one, point DOCKER_HOST to one, or write an archive: --output type=docker,dest=image.tar",
+    )
