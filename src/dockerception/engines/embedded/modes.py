@@ -11,11 +11,12 @@ from ...errors import DockerfileError
 Change = Callable[[int, bool], int]
 """(mode, is a directory) -> mode; twelve permission bits each."""
 
-_CLAUSE: Final = re.compile(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
-_ACTION: Final = re.compile(r"([-+=])([rwxXstugo]*)")
+_CLAUSE: Final = re.compile(r"([ugoa]*)((?:[-+=](?:[rwxXst]*|[ugo]))+)")
+_ACTION: Final = re.compile(r"([-+=])([rwxXst]*[ugo]?)")
 _SHIFTS: Final = {"u": 6, "g": 3, "o": 0}
 _BITS: Final = {"r": 4, "w": 2, "x": 1}
-_SPECIAL: Final = {"u": 0o4000, "g": 0o2000}
+_SPECIAL: Final = {"u": ("s", 0o4000), "g": ("s", 0o2000), "o": ("t", 0o1000)}
+"""For each class its letter for the bit above its three permissions, and that bit (as coreutils has it)."""
 
 
 def parse(text: str) -> Change | None:
@@ -47,14 +48,11 @@ def _act(mode: int, who: str, operator: str, permissions: str, is_directory: boo
     mask = bits = 0
     for one in classes:
         shift = _SHIFTS[one]
-        mask |= (7 << shift) | _SPECIAL.get(one, 0)
+        letter, special = _SPECIAL[one]
+        mask |= (7 << shift) | special
         bits |= _permission_bits(mode, permissions, is_directory) << shift
-        if "s" in permissions:
-            bits |= _SPECIAL.get(one, 0)
-    if "t" in permissions:
-        bits |= 0o1000
-    if "a" in who:
-        mask |= 0o1000
+        if letter in permissions:
+            bits |= special
     if operator == "+":
         return mode | bits
     if operator == "-":
