@@ -5,7 +5,8 @@ root).  The parent never changes its own namespaces, and when the parent's end o
 parent ended, the kernel takes the helper, every container and every mount with it.
 
 ``client``, ``launch``, ``idmap`` and ``probe`` are the parent's side, ``messages``, ``calls`` and ``wire`` are shared,
-the rest is imported by the helper only.  This room knows no image, no cache and no Dockerfile: it is told what to mount and run.
+the rest is imported by the helper only.  This room knows no image, no cache and no Dockerfile: it is told what to
+mount and run.
 
 Import from ``client`` (``Sandbox``, ``Run``) and ``messages`` (``RunRequest``, ``Mount``, …).  Nothing is imported
 here, because the helper would pay for it at each start.

@@ -145,9 +145,10 @@ class TreeWriter:
         above = parent(path)
         if above not in self._known:
             for each in parents(path):
-                if each not in self._known and self._make_directory(each, may_be_link=True):
-                    self._copy_attributes(each)
-            self._known.add(above)
+                if each not in self._known:
+                    if self._make_directory(each, may_be_link=True):
+                        self._copy_attributes(each)
+                    self._known.add(each)
         return path
 
     def _make_directory(self, path: str, *, may_be_link: bool = False) -> bool:

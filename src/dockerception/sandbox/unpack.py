@@ -63,7 +63,10 @@ def _add(writer: TreeWriter, reader: TarReader, found: Entry) -> None:
         if name == OPAQUE_NAME:
             writer.make_opaque(directory)
         elif not name.startswith(_AUFS_PREFIX):
-            writer.whiteout(entry.join(directory, name[len(WHITEOUT_PREFIX) :]))
+            removed = name[len(WHITEOUT_PREFIX) :]
+            if removed in ("", ".", ".."):
+                raise ImageError("that removes what can't be the name of a file.")
+            writer.whiteout(entry.join(directory, removed))
     elif found.path.startswith(_AUFS_PREFIX):
         pass  # files of aufs itself, which old Docker versions left in layers
     elif found.kind == FILE:

@@ -220,6 +220,8 @@ def test_a_link_to_the_host_stays_inside(lab: Lab, tmp_path: Path) -> None:
         ([member("loop", tarfile.SYMTYPE, linkname="loop"), (member("loop/x"), b"")], "can't be made"),
         ([(member("n" * 300), b"")], "can't be made"),
         ([member("odd", b"Z")], "type"),
+        ([member("data/.wh.")], "name of a file"),
+        ([member(".wh...")], "name of a file"),
     ],
 )
 def test_hostile_entries(lab: Lab, members: list[tarfile.TarInfo], message: str) -> None:
@@ -233,7 +235,7 @@ def test_absolute_names_are_relative_to_the_tree(lab: Lab) -> None:
     assert (tree / "absolute/file").read_bytes() == b"x"
 
 
-@pytest.mark.parametrize("length", [0, 100, 700, 1500])
+@pytest.mark.parametrize("length", [100, 700, 1500])
 def test_a_truncated_tar(lab: Lab, length: int) -> None:
     archive = tar((member("file"), b"x" * 1000))
     with pytest.raises(StreamError, match="truncated"):
