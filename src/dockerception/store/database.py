@@ -21,7 +21,6 @@ SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0
 
 _SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 -- One row for each thing that takes room or names something; id is "kind:name".
 CREATE TABLE things (
   id TEXT PRIMARY KEY, size INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, used REAL NOT NULL

@@ -108,11 +108,15 @@ class DeadLease(msgspec.Struct, frozen=True):
 
     def end_holds(self) -> None:
         """Let go of what it held."""
-        os.ftruncate(self.descriptor, 0)
+        with disk_errors("ending a dead lease"):
+            os.ftruncate(self.descriptor, 0)
 
     def note_need_of_help(self) -> None:
-        """Remember that ``needs_help``."""
-        os.pwrite(self.descriptor, _NEEDS_HELP, 0)
+        """Remember that ``needs_help``, if there is room for it."""
+        try:
+            os.pwrite(self.descriptor, _NEEDS_HELP, 0)
+        except OSError:
+            pass  # the next sweep tries again
 
 
 def dead_leases(root: str) -> Iterator[DeadLease]:

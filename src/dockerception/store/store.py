@@ -22,6 +22,7 @@ from .removal import Remove, remove_tree
 from .sweep import sweep
 
 _FOLDERS: Final = ("blobs", "blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs")
+_DATABASE: Final = "store.db"
 _LAYOUT: Final = '{"imageLayoutVersion":"1.0.0"}'
 
 
@@ -45,7 +46,7 @@ class Store:
     def __init__(self, root: str | None = None) -> None:
         self.root = os.path.abspath(root) if root else default_root()
         self._make_folders()
-        self._database = Database(os.path.join(self.root, "store.db"))
+        self._database = Database(os.path.join(self.root, _DATABASE))
         try:
             with disk_errors("opening the store"):
                 sweep(self.root)
@@ -66,7 +67,7 @@ class Store:
     def _make_folders(self) -> None:
         """Make what a store consists of.  Its parts are this user's alone; the directory may be shared or have been
         there before, and keeps its mode."""
-        if os.path.exists(os.path.join(self.root, "store.db")):
+        if os.path.exists(os.path.join(self.root, _DATABASE)):
             return
         with disk_errors("making the store"):
             os.makedirs(self.root, 0o700, exist_ok=True)
@@ -77,6 +78,8 @@ class Store:
                     continue
             with open(os.path.join(self.root, "oci-layout"), "w", encoding="ascii") as file:
                 file.write(_LAYOUT)
+            # Last, for it says that the rest is there; and before SQLite does, which would let everybody read it.
+            os.close(os.open(os.path.join(self.root, _DATABASE), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
     @property
     def scratch(self) -> str:

@@ -10,7 +10,7 @@ import os
 import time
 from typing import Final
 
-from ..errors import DockerceptionError
+from ..errors import DockerceptionError, StoreError
 from .durable import disk_errors
 from .lease import DeadLease, dead_leases, scratch_of
 from .removal import Remove, remove_tree
@@ -25,8 +25,10 @@ def sweep(root: str) -> None:
             continue
         try:
             _clean(root, dead, remove_tree)
-        except (DockerceptionError, OSError):
-            dead.note_need_of_help()
+        except StoreError as error:
+            # Anything else may be over next time: a container that is still ending, a full disk.
+            if isinstance(error.__cause__, PermissionError | RecursionError):
+                dead.note_need_of_help()
 
 
 def sweep_thoroughly(root: str, remove: Remove) -> list[DockerceptionError]:

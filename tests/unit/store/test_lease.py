@@ -27,7 +27,7 @@ def _abandon(root: str, store: Store) -> str:
 
 
 def _refuse(path: str) -> None:
-    raise StoreError(f"{path} has files of others")
+    raise StoreError(f"{path} has files of others") from PermissionError()
 
 
 def test_a_store_that_nobody_uses_takes_no_lease(root: str) -> None:
@@ -139,6 +139,19 @@ def test_what_this_user_can_not_remove_is_tried_once_and_left_to_a_thorough_swee
     assert os.path.isdir(scratch)
     with Store(root) as store:
         assert f"blob:{digest}" in store.pruner.prune(everything=True, remove=remove_tree).things
+    assert leftovers(root) == []
+
+
+def test_what_can_not_be_removed_yet_is_tried_again(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> None:
+        raise StoreError(f"{path} is busy") from OSError(errno.ENOTEMPTY, "Directory not empty")
+
+    scratch = _abandon(root, Store(root))
+    with monkeypatch.context() as context:
+        context.setattr("dockerception.store.sweep.remove_tree", fail)
+        Store(root).close()
+    assert os.path.isdir(scratch)
+    Store(root).close()
     assert leftovers(root) == []
 
 

@@ -26,6 +26,7 @@ def test_a_new_store_is_its_users_alone(root: str) -> None:
     assert _mode(root) == 0o700
     for folder in ("blobs", "blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs"):
         assert _mode(os.path.join(root, folder)) == 0o700
+    assert _mode(os.path.join(root, "store.db")) == 0o600
     assert Path(root, "oci-layout").read_text(encoding="ascii") == '{"imageLayoutVersion":"1.0.0"}'
 
 
