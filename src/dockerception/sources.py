@@ -68,7 +68,7 @@ class Sources:
         if not request.runtime_dockerfile:
             return self._streamed(emitted.toc, emitted.spool, name, emitted.origin)
         text = _read_file(request.runtime_dockerfile)
-        context = self._ignoring(emitted.toc, emitted.spool, emitted.origin, name)
+        context = self._ignoring(emitted.toc, emitted.spool, _inside_a_sentence(emitted.origin), name)
         return Origin(dockerfile=stages.load(text, name=request.runtime_dockerfile), context=context)
 
     def _directory(self, source: str, text: bytes, name: str) -> Origin:
@@ -119,7 +119,7 @@ class Sources:
         toc, note = strip_single_directory(toc, name)
         if note:
             self._report(Notice(text=note))
-        whole = TarContext(toc, path, origin=origin[0].lower() + origin[1:])
+        whole = TarContext(toc, path, origin=_inside_a_sentence(origin))
         text = read_control_file(whole, name, max_bytes=_MAX_DOCKERFILE)
         if text is None:
             raise _no_dockerfile(toc, name, origin)
@@ -140,6 +140,10 @@ class Sources:
                     self._report(Notice(text=f"{ignore_file} left {entries} out of {origin}."))
                 return TarContext(toc, path, origin=origin)
         return whole
+
+
+def _inside_a_sentence(origin: str) -> str:
+    return origin[0].lower() + origin[1:]
 
 
 def _read_file(path: str) -> bytes:
