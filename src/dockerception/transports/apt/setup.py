@@ -69,7 +69,7 @@ def merge_script(architecture: str) -> str:
 
 
 def applets_script() -> str:
-    """The customize script that makes a link for each applet of ``/bin/busybox``."""
+    """The extract script (that variant runs no later one) that makes a link for each applet of ``/bin/busybox``."""
     return _APPLETS
 
 

@@ -97,6 +97,7 @@ def _command(spec: AptSpec, resolution: Resolution, architecture: str, suite: st
         hooks.append(hook(_MERGE))
     included_ = included(spec, is_merged=resolution.is_merged)
     return [
+        *_own_mounts(),
         process.require("mmdebstrap", "mmdebstrap", "for apt:// bases"),
         f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
         f"--variant={'extract' if spec.variant == BUSYBOX else spec.variant}",
@@ -107,11 +108,20 @@ def _command(spec: AptSpec, resolution: Resolution, architecture: str, suite: st
         "--dpkgopt=force-unsafe-io",
         *([f"--include={','.join(included_)}"] if included_ else []),
         *(f"--setup-hook={hook}" for hook in hooks),
-        *([f"--customize-hook={hook(_APPLETS)}"] if spec.variant == BUSYBOX else []),
+        *([f"--extract-hook={hook(_APPLETS)}"] if spec.variant == BUSYBOX else []),
         suite,
         "-",
         "-",
     ]
+
+
+def _own_mounts() -> list[str]:
+    """The start of a command that gives root a mount namespace: else mmdebstrap would mount /proc and /sys for all to
+    see, and leave them behind if it is killed.  Nothing where that is not allowed, as it can't mount there either."""
+    unshare = process.find("unshare") if os.geteuid() == 0 else None
+    if unshare is None or process.run([unshare, "--mount", "true"], check=False).returncode != 0:
+        return []
+    return [unshare, "--mount", "--"]
 
 
 def _environment(resolution: Resolution, architecture: str, folder: str) -> dict[str, str]:
