@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 
 import msgspec
 
-from ...errors import TransportError
-from ...http import Client, ConnectionFailedError, Request, Response, TlsError, Whole
+from ...errors import ImageError, TransportError
+from ...http import Client, ConnectionFailedError, NoTlsError, Request, Response, TlsError, Whole
 from ...http.messages import Body, origin_of
 from . import challenge, failures
 from .credentials import Credentials
@@ -91,12 +91,11 @@ class Connection:
             return whole
         return self.http.fetch(msgspec.structs.replace(request, authorization=fresh), limit=limit)
 
-    def error(self, answer: Response | Whole, subject: str, *, action: str = "give") -> TransportError:
+    def error(self, answer: Response | Whole, subject: str, *, action: str = "give") -> ImageError:
         """The error for an answer that was not hoped for; closes it."""
         whole = failures.whole(answer) if isinstance(answer, Response) else answer
         known = self.auth.credentials if whole.status in (401, 403) else None
-        error = failures.error_for(whole, subject=subject, registry=self.name, credentials=known, action=action)
-        return error  # type: ignore[return-value]  # callers only raise it
+        return failures.error_for(whole, subject=subject, registry=self.name, credentials=known, action=action)
 
     def _fresh(self, answer: Response | Whole, scopes: Scopes, refused: str) -> str:
         if answer.status != 401 or origin_of(answer.url) != origin_of(self.base()):
@@ -111,7 +110,8 @@ class Connection:
             is_repeatable = not self.endpoint.may_be_http
             self._knock(f"https://{host}", is_repeatable=is_repeatable)
         except (ConnectionFailedError, TlsError) as error:
-            if not self.endpoint.may_be_http or _is_untrusted(error):
+            is_another = isinstance(error, NoTlsError | ConnectionFailedError)
+            if not (self.endpoint.may_be_http and is_another):
                 raise _explained(error, host) from error
             self._knock(f"http://{host}", is_repeatable=True)
             return f"http://{host}"
@@ -125,19 +125,15 @@ class Connection:
             raise failures.error_for(answer, subject="The registry's API", registry=self.name, action="answer for")
 
 
-def _is_untrusted(error: TransportError) -> bool:
-    return isinstance(error, TlsError) and "does not speak" not in error.message
-
-
 def _explained(error: TransportError, host: str) -> TransportError:
     """The same error, with what to do about it at a registry."""
     if not isinstance(error, TlsError):
         return error
-    if _is_untrusted(error):
-        hint = (
-            f"put its authority's certificate into /etc/docker/certs.d/{host}/ca.crt (or ~/.docker/certs.d); if it wants"
-            " one of yours, put client.cert and client.key there"
-        )
-    else:
+    if isinstance(error, NoTlsError):
         hint = f"if it is meant to be a plain http server, set {INSECURE_VARIABLE}={host}"
+    else:
+        hint = (
+            f"put its authority's certificate into /etc/docker/certs.d/{host}/ca.crt (or ~/.docker/certs.d); if it"
+            " wants one of yours, put client.cert and client.key there"
+        )
     return TlsError(error.message, details=error.details, hint=hint)

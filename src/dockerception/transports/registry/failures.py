@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ...errors import ImageNotFoundError, TransportError
+from ...errors import ImageError, ImageNotFoundError, TransportError
 from ...http import Response, Whole
 from .credentials import Credentials
 
@@ -40,7 +40,7 @@ class _Document(msgspec.Struct, frozen=True):
 
 def error_for(
     whole: Whole, *, subject: str, registry: str, credentials: Credentials | None = None, action: str = "give"
-) -> TransportError | ImageNotFoundError:
+) -> ImageError:
     """The error for an answer that is none of those that were hoped for.
 
     ``subject`` begins the sentence: “The manifest …/app:1”; ``action`` says what was refused: give or take.

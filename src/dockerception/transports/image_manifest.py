@@ -1,0 +1,60 @@
+"""The manifest of an image on its way out (image-spec manifest.md; Docker's schema 2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from ..errors import UsageError
+from ..oci import manifest, media_types
+from ..oci.manifest import Descriptor, Manifest
+from .base import Outgoing
+
+_AS_OCI: Final = {
+    media_types.DOCKER_LAYER: media_types.OCI_LAYER,
+    media_types.DOCKER_LAYER_GZIP: media_types.OCI_LAYER_GZIP,
+}
+_AS_DOCKER: Final = {
+    media_types.OCI_LAYER: media_types.DOCKER_LAYER,
+    media_types.OCI_LAYER_GZIP: media_types.DOCKER_LAYER_GZIP,
+}
+
+
+class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest's bytes and descriptor, and the descriptor of the config that it names."""
+
+    data: bytes
+    descriptor: Descriptor
+    config: Descriptor
+
+
+def image_manifest(image: Outgoing, *, is_oci: bool = True) -> ImageManifest:
+    """The manifest of an image, with OCI's media types or with Docker's.
+
+    Docker's know neither zstd nor annotations: ``UsageError``.
+    """
+    if not is_oci and image.annotations:
+        raise UsageError("Docker's manifests have no annotations.", hint="leave oci-mediatypes=false out")
+    config_type = media_types.OCI_CONFIG if is_oci else media_types.DOCKER_CONFIG
+    manifest_type = media_types.OCI_MANIFEST if is_oci else media_types.DOCKER_MANIFEST
+    config = manifest.describe(image.config_bytes, config_type)
+    document = Manifest(
+        schema_version=2,
+        media_type=manifest_type,
+        config=config,
+        layers=tuple(_layer(layer.blob, is_oci=is_oci) for layer in image.layers),
+        annotations=image.annotations or None,
+    )
+    data = manifest.encode(document)
+    return ImageManifest(data=data, descriptor=manifest.describe(data, manifest_type), config=config)
+
+
+def _layer(blob: Descriptor, *, is_oci: bool) -> Descriptor:
+    media_type = (_AS_OCI if is_oci else _AS_DOCKER).get(blob.media_type, blob.media_type)
+    if not is_oci and media_type == media_types.OCI_LAYER_ZSTD:
+        raise UsageError(
+            f"Docker's manifests have no layers in zstd, and {blob.digest} is one.",
+            hint="leave oci-mediatypes=false out, or use compression=gzip,force-compression=true",
+        )
+    return Descriptor(media_type=media_type, digest=blob.digest, size=blob.size)
