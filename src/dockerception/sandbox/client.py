@@ -87,6 +87,8 @@ class Sandbox:
         runtime: str = "auto",
         scratch: str = "",
     ) -> None:
+        if isolation not in ("auto", "oci", "chroot"):
+            raise UsageError(f"There is no isolation “{isolation}”.", hint="use --isolation oci or auto")
         if isolation == "chroot":
             raise MachineError(
                 "The isolation “chroot” is not supported yet by this version.", hint="use --isolation oci or auto"

@@ -360,6 +360,8 @@ def _remove_scratch(lab: Lab) -> None:
 def test_chroot_is_refused_clearly(lab: Lab) -> None:
     with pytest.raises(MachineError, match="chroot"):
         Sandbox(str(lab.root), isolation="chroot")
+    with pytest.raises(UsageError, match="“jail”"):
+        Sandbox(str(lab.root), isolation="jail")  # type: ignore[arg-type]
 
 
 def test_bytes_that_are_not_utf8(lab: Lab) -> None:
