@@ -9,12 +9,13 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final
 
 from ..errors import DiskFullError, StoreError
 from ..reference import Digest
+from .write_behind import WriteBehind, write_all
 
 FREE_SPACE: Final = "free space with “dockerception prune”, or set DOCKERCEPTION_HOME to a directory on another disk"
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
@@ -40,8 +41,11 @@ def disk_error(error: OSError, doing: str) -> StoreError:
     )
 
 
+_JOIN_BYTES: Final = 1 << 20
+
+
 class HashedFile:
-    """A new file that is hashed while it is written.
+    """A new file that is hashed while it is written; small pieces are joined, large files get a thread.
 
     Use it as a context manager: leaving it before ``commit`` has ended well removes the file.
     """
@@ -52,25 +56,42 @@ class HashedFile:
         self._is_synced = False
         self._is_placed = False
         self.size = 0
+        self._joined = bytearray()
+        self._behind: WriteBehind | None = None
         with disk_errors("making a file in the store"):
             self._file = open(temporary, "xb", buffering=0)  # noqa: SIM115
 
     def write(self, chunk: bytes | memoryview) -> None:
-        """Append bytes.  Raises ``DiskFullError``."""
-        self._hash.update(chunk)
-        rest = memoryview(chunk).cast("B")
-        self.size += len(rest)
+        """Append bytes.  Raises ``DiskFullError``, for these bytes or for earlier ones."""
+        self._joined += chunk
+        self.size += memoryview(chunk).nbytes
+        if len(self._joined) >= _JOIN_BYTES:
+            block, self._joined = self._joined, bytearray()
+            with disk_errors("writing a file of the store"):
+                if self._behind is None:
+                    self._behind = WriteBehind(self._file.fileno(), self._hash)
+                self._behind.put(block)
+
+    def _drain(self) -> None:
+        """Have everything hashed and handed to the kernel."""
         with disk_errors("writing a file of the store"):
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            if self._behind is not None:
+                self._behind.finish()
+                self._behind = None
+            if self._joined:
+                block, self._joined = self._joined, bytearray()
+                self._hash.update(block)
+                write_all(self._file.fileno(), block)
 
     @property
     def digest(self) -> Digest:
-        """The SHA-256 of what has been written so far."""
+        """The SHA-256 of what has been written so far.  Raises ``DiskFullError``, as ``write``."""
+        self._drain()
         return Digest.sha256(self._hash.digest())
 
     def sync(self) -> None:
         """Have everything on the disk, and write no more.  Raises ``DiskFullError``."""
+        self._drain()
         with disk_errors("completing a file of the store"):
             os.fsync(self._file.fileno())
             self._file.close()
@@ -97,6 +118,9 @@ class HashedFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._behind is not None:
+            with suppress(OSError):  # an error here would hide why the block ended
+                self._behind.finish()
         self._file.close()
         if not self._is_placed:
             try:
