@@ -43,7 +43,7 @@ def test_a_layer_is_a_tar_of_its_entries(lab: Lab, tree: Tree) -> None:
 
 @given(trees())
 def test_places_are_where_the_writer_puts_contents(tree: Tree) -> None:
-    data = b"".join(bytes(chunk) for chunk in tarwriter.write(tree.entries, lambda entry: tree.read(entry)))
+    data = b"".join(bytes(chunk) for chunk in tarwriter.write(tree.entries, tree.read))
     for entry in tarwriter.place(tree.entries):
         if entry.kind == "file":
             assert data[entry.offset : entry.offset + entry.size] == tree.contents[entry.path]

@@ -12,7 +12,7 @@ from typing import Final
 from ...context import ignore
 from ...context.base import Context
 from ...context.directory import DirectoryContext
-from ...errors import ContextError, ImageNotFoundError, UsageError
+from ...errors import ContextError, DockerfileError, ImageNotFoundError, UsageError
 from ...progress import Reporter, StepLog
 from ...reference import Reference
 from ...store.images import StoredImage
@@ -82,10 +82,16 @@ class Bases:
     def _image(self, name: str) -> StoredImage:
         if name not in self._images:
             value = self.named(name)
-            found = self._from_store(name) if value is None else self._from_value(name, value)
+            found = self._from_dockerfile(name) if value is None else self._from_value(name, value)
             self._images[name] = found
             self.materials.append(Material("image", name, found.image))
         return self._images[name]
+
+    def _from_dockerfile(self, name: str) -> StoredImage:
+        try:
+            return self._from_store(name)
+        except UsageError as error:
+            raise DockerfileError(error.message, hint=error.hint) from error
 
     def _from_value(self, name: str, value: str) -> StoredImage:
         if value.startswith(_STORE_PREFIX):

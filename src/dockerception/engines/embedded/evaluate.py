@@ -91,8 +91,6 @@ class Evaluator:
             return Base(name="scratch")
         try:
             return self._resolve_image(name)
-        except UsageError as error:
-            raise self._located(DockerfileError(error.message, hint=error.hint), stage.base) from error
         except DockerceptionError as error:
             if not error.details:
                 error.details = excerpt_for(self._dockerfile, stage.base.location)
