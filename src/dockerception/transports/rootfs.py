@@ -17,7 +17,7 @@ from ..oci.entry import Entry
 from ..oci.toc import Toc
 from ..reference import Platform
 from .base import Read, SourceImage, SourceLayer
-from .canonical import reader_of, settle_links
+from .canonical import LinkOrder, reader_of
 from .plain_config import plain_config
 from .tree_reader import TreeReader
 from .tree_writer import TreeWriter
@@ -84,8 +84,8 @@ class DirectoryRootfs:
     @contextmanager
     def read_layer(self, index: int) -> Iterator[Read]:
         """The canonical tar of the directory as it was listed; ``TransportError`` where a file has changed since."""
-        entries = settle_links(self._toc, self._toc.find)
-        yield reader_of(tarwriter.write(entries, self._tree.contents))
+        links = LinkOrder(self._toc.find, self._tree.contents)
+        yield reader_of(tarwriter.write(links.entries(self._toc), links.contents))
 
     def close(self) -> None:
         """Nothing stays open."""
@@ -96,7 +96,8 @@ def write_tar(context: Context, sink: Callable[[bytes], None]) -> None:
 
     Owners are 0:0 unless the context keeps them.  Equal trees give equal bytes.
     """
-    for chunk in tarwriter.write(_entries(context), context.read):
+    links = LinkOrder(context.find, context.read)
+    for chunk in tarwriter.write(_entries(context, links), links.contents):
         sink(bytes(chunk))
 
 
@@ -108,11 +109,12 @@ def write_directory(context: Context, directory: str) -> list[str]:
     kept only for root.  What a directory can't hold (device nodes, attributes that this user may not set) is left out
     with a note.  Raises ``TransportError`` if the directory can't be written.
     """
-    return TreeWriter(directory, context.read, keeps_owners=os.geteuid() == 0).write(_entries(context))
+    links = LinkOrder(context.find, context.read)
+    return TreeWriter(directory, links.contents, keeps_owners=os.geteuid() == 0).write(_entries(context, links))
 
 
-def _entries(context: Context) -> Iterator[Entry]:
-    for entry in settle_links(context.walk(""), context.find):
+def _entries(context: Context, links: LinkOrder) -> Iterator[Entry]:
+    for entry in links.entries(context.walk("")):
         yield entry if context.keeps_owners else msgspec.structs.replace(entry, uid=0, gid=0)
 
 
