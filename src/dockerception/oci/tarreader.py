@@ -120,6 +120,8 @@ class TarReader:
             yield chunk
 
     def _skip_padding(self) -> None:
+        if self._may_lack_end and self._padding and self._is_at_end():
+            return  # what is left out at the end of an archive may begin with its last padding
         if not self._checks_padding:
             self._skip(self._padding)
         elif self._padding:

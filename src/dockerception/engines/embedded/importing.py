@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
+import threading
+from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
-from ...errors import ImageError, StreamError
+from ...errors import ImageError
 from ...oci import config as oci_config
-from ...oci.compression import MAGIC_SIZE, detect, reader
 from ...oci.config import RootFS
-from ...oci.tarreader import TarReader
-from ...oci.whiteouts import read_layer
+from ...parallel import Check, in_parallel
 from ...progress import Reporter, StepProgress
 from ...reference import Reference
-from ...store.durable import HashedFile
 from ...store.images import StoredImage
 from ...store.layers import Layer
 from ...store.store import Store
-from ...transports.base import Read, SourceImage, SourceLayer
+from ...transports.base import SourceImage, SourceLayer
+from .layer_import import find_layer, import_layer
 
-_CHUNK = 1 << 20
+_REPORT_BYTES: Final = 1 << 20
 
 
 def import_image(
-    store: Store, source: SourceImage, *, names: tuple[Reference, ...] = (), report: Reporter, step: int = 0
+    store: Store,
+    source: SourceImage,
+    *,
+    names: tuple[Reference, ...] = (),
+    report: Reporter,
+    step: int = 0,
+    threads: int = 1,
 ) -> StoredImage:
     """Bring an image into the store and give it these names.  Layers that are here already are not read again.
 
-    Raises ``ImageError`` where layers and config do not fit each other, and what the transport raises.
+    ``threads`` is how many layers are read at a time; above 1, the source must bear it.  Raises ``ImageError`` where
+    layers and config do not fit each other, and what the transport raises.
     """
     config = oci_config.decode(source.config_bytes)
     expected = config.rootfs.diff_ids
     if expected and len(expected) != len(source.layers):
         raise ImageError(f"The image has {len(source.layers)} layers, but its config names {len(expected)}.")
-    layers = [_import_layer(store, source, index, layer, report, step) for index, layer in enumerate(source.layers)]
+    layers = _import_layers(store, source, _Progress(report, step), threads)
     diff_ids = tuple(layer.diff_id for layer in layers)
     if not expected:
         config = msgspec.structs.replace(config, rootfs=RootFS(diff_ids=diff_ids))
@@ -46,87 +52,54 @@ def import_image(
     return store.images.add(source.config_bytes, [layer.layer for layer in layers], names)
 
 
-def _import_layer(
-    store: Store, source: SourceImage, index: int, layer: SourceLayer, report: Reporter, step: int
-) -> Layer:
-    if layer.diff_id:
-        found = store.layers.find_by_diff_id(layer.diff_id)
-        if found is not None and (found.has_blob or found.original is not None):
-            return found
-    with source.read_layer(index) as read, store.blobs.new() as raw:
-        counted = _Tee(read, raw, lambda done: report(StepProgress(step=step, done_bytes=done)))
-        head = counted.peek()
-        compression = detect(head)
-        origin = f"Layer {index} of the image"
-        tar = _HashingRead(reader(counted.read, compression, origin=origin))
-        try:
-            toc = read_layer(TarReader(tar.read, origin=origin, may_lack_end=True), _hash_contents)
-        except StreamError as error:
-            raise ImageError(
-                error.message, hint="the image is damaged where it comes from: make or fetch it anew"
-            ) from error
-        while tar.read(_CHUNK) or counted.read(_CHUNK):
-            pass  # what follows the end of the archive belongs to the digests
-        digest = str(store.blobs.keep(raw))
-    if compression == "none":
-        return store.layers.add_blob(diff_id=digest, toc=toc)
-    if layer.blob is None:
-        raise ImageError(f"{origin} is compressed, but nothing describes the compressed bytes.")
-    original = msgspec.structs.replace(layer.blob, annotations=None, platform=None)
-    return store.layers.add_blob(diff_id=tar.digest, toc=toc, original=original, has_blob=False)
+def _import_layers(store: Store, source: SourceImage, progress: _Progress, threads: int) -> list[Layer]:
+    found = [find_layer(store, layer) for layer in source.layers]
+    # Equal layers are read once: the later ones are in the store when they are looked for again below.
+    first: dict[str, int] = {}
+    for index, layer in enumerate(source.layers):
+        if found[index] is None:
+            first.setdefault(layer.diff_id or str(index), index)
+    wanted = sorted(first.values())
+    progress.expect([source.layers[index] for index in wanted])
+
+    def work(index: int, check: Check) -> Layer:
+        def advance(count: int) -> None:
+            check()
+            progress.advance(count)
+
+        with source.read_layer(index) as read:
+            return import_layer(
+                store,
+                source.layers[index],
+                read,
+                origin=f"Layer {index} of the image",
+                advance=advance,
+                is_threaded=threads > 1,
+            )
+
+    made = dict(zip(wanted, in_parallel(work, wanted, threads=threads), strict=True))
+    return [found[index] or made[first[layer.diff_id or str(index)]] for index, layer in enumerate(source.layers)]
 
 
-def _hash_contents(tar: TarReader) -> bytes:
-    digest = hashlib.sha256()
-    for chunk in tar.contents():
-        digest.update(chunk)
-    return digest.digest()
+class _Progress:
+    """How many bytes of all layers have come.  Threads share it."""
 
-
-class _Tee:
-    """A reader whose bytes are also written to a file, and counted."""
-
-    def __init__(self, read: Read, file: HashedFile, on_progress: Callable[[int], None]) -> None:
-        self._read = read
-        self._file = file
-        self._on_progress = on_progress
-        self._head = b""
+    def __init__(self, report: Reporter, step: int) -> None:
+        self._report = report
+        self._step = step
+        self._lock = threading.Lock()
+        self._total = 0
+        self._done = 0
         self._told = 0
 
-    def peek(self) -> bytes:
-        """The first bytes, enough to recognise a compression; they will be read again."""
-        while len(self._head) < MAGIC_SIZE:
-            chunk = self._read(_CHUNK)
-            if not chunk:
-                break
-            self._head += chunk
-        return self._head
+    def expect(self, layers: Sequence[SourceLayer]) -> None:
+        sizes = [layer.blob.size if layer.blob else 0 for layer in layers]
+        self._total = sum(sizes) if all(sizes) else 0
 
-    def read(self, size: int) -> bytes:
-        if self._head:
-            chunk, self._head = self._head[:size], self._head[size:]
-        else:
-            chunk = self._read(size)
-        if chunk:
-            self._file.write(chunk)
-            if self._file.size - self._told >= _CHUNK:
-                self._told = self._file.size
-                self._on_progress(self._told)
-        return chunk
-
-
-class _HashingRead:
-    """A reader that knows the digest of what has gone through it."""
-
-    def __init__(self, read: Read) -> None:
-        self._read = read
-        self._hash = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        chunk = self._read(size)
-        self._hash.update(chunk)
-        return chunk
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
+    def advance(self, count: int) -> None:
+        with self._lock:
+            self._done += count
+            if self._done - self._told < _REPORT_BYTES:
+                return
+            self._told = done = self._done
+        self._report(StepProgress(step=self._step, done_bytes=done, total_bytes=self._total))
