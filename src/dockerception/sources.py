@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -29,6 +30,7 @@ IGNORE_FILE: Final = ".dockerignore"
 DEFAULT_DOCKERFILE: Final = "Dockerfile"
 _MAX_DOCKERFILE: Final = 16 << 20
 _LISTED: Final = 10
+_CHUNK: Final = 1 << 20
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ class Sources:
                     hint="give the context as a directory, or leave it out if the Dockerfile needs none",
                 )
             return self._streamed(*self._from_stdin())
+        if request.source:
+            _check_directory(request.source)
         text, name = self._outside_dockerfile(request.dockerfile)
         if not request.source:
             return Origin(dockerfile=stages.load(text, name=name), context=empty())
@@ -72,11 +76,6 @@ class Sources:
         return Origin(dockerfile=stages.load(text, name=request.runtime_dockerfile), context=context)
 
     def _directory(self, source: str, text: bytes, name: str) -> Origin:
-        if not os.path.isdir(source):
-            what = "is a file" if os.path.exists(source) else "does not exist"
-            raise ContextError(
-                f"The context {source} {what}; it must be a directory or “-”.", hint="to give a tar file: … - < FILE"
-            )
         beside = f"{self._request.dockerfile or os.path.join(source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
         rules = ignore.find_rules(beside) if self._request.dockerfile != "-" else None
         rules = rules or ignore.find_rules(os.path.join(source, IGNORE_FILE))
@@ -89,7 +88,7 @@ class Sources:
         if given == "-":
             return self._read_stdin(), "Dockerfile on standard input"
         path = given or os.path.join(request.source, DEFAULT_DOCKERFILE)
-        if not given and not os.path.exists(path) and os.path.isdir(request.source):
+        if not given and not os.path.exists(path):
             raise DockerfileError(
                 f"There is no {DEFAULT_DOCKERFILE} in {os.path.abspath(request.source)}.",
                 hint="name it with -f FILE, or go to the directory that has it",
@@ -100,10 +99,7 @@ class Sources:
         read = self._request.read_stdin
         if read is None:
             raise UsageError("There is no standard input to read the Dockerfile from.")
-        text = b""
-        while len(text) <= _MAX_DOCKERFILE and (chunk := read(1 << 20)):
-            text += chunk
-        return text
+        return _read_text(read, "on standard input")
 
     def _from_stdin(self) -> tuple[Toc, str, str, str]:
         request = self._request
@@ -146,14 +142,31 @@ def _inside_a_sentence(origin: str) -> str:
     return origin[0].lower() + origin[1:]
 
 
+def _check_directory(source: str) -> None:
+    if not os.path.isdir(source):
+        what = "is a file" if os.path.exists(source) else "does not exist"
+        raise ContextError(
+            f"The context {source} {what}; it must be a directory or “-”.", hint="to give a tar file: … - < FILE"
+        )
+
+
 def _read_file(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            return file.read(_MAX_DOCKERFILE)
+            return _read_text(file.read, path)
     except OSError as error:
         raise DockerfileError(
             f"The Dockerfile {path} can't be read: {error.strerror}.", hint="check the path after -f"
         ) from error
+
+
+def _read_text(read: Callable[[int], bytes], where: str) -> bytes:
+    text = bytearray()
+    while chunk := read(_CHUNK):
+        text += chunk
+        if len(text) > _MAX_DOCKERFILE:
+            raise DockerfileError(f"The Dockerfile {where} is larger than {_MAX_DOCKERFILE >> 20} MiB.")
+    return bytes(text)
 
 
 def _no_dockerfile(toc: Toc, name: str, origin: str) -> ContextError:

@@ -1,0 +1,98 @@
+"""An engine that builds nothing and remembers what it was asked."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+
+from dockerception.engines.base import Built, EmitRequest, Level, Material, Output, Result
+from dockerception.errors import DockerceptionError
+from dockerception.oci.config import ImageConfig
+from dockerception.reference import Reference
+
+Check = Callable[[], None]
+
+
+class FakeEmission:
+    """A builder that writes ``data`` and then ends, with ``error`` if there is one; or never, if it ``hangs``."""
+
+    def __init__(self, data: bytes, error: DockerceptionError | None, hangs: bool) -> None:
+        self._stream = io.BytesIO(data)
+        self._error = error
+        self._hangs = hangs
+        self.is_closed = False
+
+    def read(self, size: int) -> bytes:
+        return self._stream.read(min(size, 1000))
+
+    def drain(self, seconds: float) -> bool:
+        return not self._hangs
+
+    def finish(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class FakeEngine:
+    """See ``engines.base.Engine``.  A level's key is made of its Dockerfile and its files.
+
+    ``emits`` is what every builder writes.  ``fails`` has errors for ``build 1``, ``emit``, ``export``, …
+    """
+
+    def __init__(self, emits: bytes = b"") -> None:
+        self.emits = emits
+        self.hangs = False
+        self.fails: dict[str, DockerceptionError] = {}
+        self.unused: dict[int, frozenset[str]] = {}
+        self.calls: list[str] = []
+        self.levels: list[Level] = []
+        self.emissions: list[tuple[EmitRequest, FakeEmission]] = []
+        self.named: list[str] = []
+
+    def build(self, level: Level) -> Built:
+        self._call(f"build {level.index}")
+        self.levels.append(level)
+        described = [level.dockerfile.document.lines, [entry.path for entry in level.context.walk("")]]
+        return Built(
+            level=level.index,
+            key=hashlib.sha256(repr(described).encode()).hexdigest(),
+            config=ImageConfig(architecture="amd64", os="linux"),
+            is_cached=level.index == 0,
+            materials=(Material("image", "base", "sha256:1"), Material("image", f"base{level.index}", "sha256:2")),
+            unused_build_args=self.unused.get(level.index, frozenset()),
+        )
+
+    def emit(self, built: Built, request: EmitRequest, step: int) -> FakeEmission:
+        self.calls.append("emit")
+        emission = FakeEmission(self.emits, self.fails.get("emit"), self.hangs)
+        self.emissions.append((request, emission))
+        return emission
+
+    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+        self._call("publish")
+        self.named += [name.familiar for name in names]
+        return Result(image=f"sha256:{built.level}{''.join(labels)}", size=10 + built.level, names=names)
+
+    def size(self, built: Built) -> int:
+        return 10 + built.level
+
+    def export(self, result: Result, output: Output) -> None:
+        self._call("export")
+        self.calls[-1] = f"export {output.type} {' '.join(name.familiar for name in result.names)}".rstrip()
+
+    def close(self) -> None:
+        self.calls.append("close")
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name in self.fails:
+            raise self.fails[name]
+
+    def seen(self, index: int) -> tuple[str, list[str]]:
+        """The text of a level's Dockerfile, and the paths of its context."""
+        level = self.levels[index]
+        return "\n".join(level.dockerfile.document.lines).strip(), [entry.path for entry in level.context.walk("")]

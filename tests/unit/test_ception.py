@@ -1,0 +1,356 @@
+"""The loop over levels, with an engine that builds nothing."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from dockerception.ception import Chain
+from dockerception.engines.base import Output, Settings
+from dockerception.errors import (
+    BuilderError,
+    ContextError,
+    DockerceptionError,
+    DockerfileError,
+    EmitTimeoutError,
+    StreamError,
+    TransportError,
+    UsageError,
+)
+from dockerception.progress import Event, LevelFinished, Notice, StepFinished
+from dockerception.reference import Platform, Reference
+from dockerception.request import BuildRequest
+from dockerception.store.store import Store
+from unit.fake_engine import FakeEngine
+from unit.transports.images import tar_of
+
+RUNTIME = b"FROM scratch\nCOPY app /"
+EMITTED = tar_of({"Dockerfile": RUNTIME, "app": b"program"})
+
+
+class Bench:
+    """A source directory, a store, and what chains over them reported."""
+
+    def __init__(self, path: Path, store: Store) -> None:
+        self.source = path / "source"
+        self.source.mkdir()
+        (self.source / "Dockerfile").write_text("FROM scratch\nCMD tar")
+        self.store = store
+        self.events: list[Event] = []
+
+    def chain(self, engine: FakeEngine, **options: Any) -> Chain:
+        """A chain with these options of a request and of settings."""
+        of_settings = {name: value for name, value in options.items() if name in Settings.__struct_fields__}
+        settings = Settings(platform=Platform("linux", "amd64"), epoch=5)
+        request = BuildRequest(source=os.fspath(self.source))
+        return Chain(
+            msgspec.structs.replace(request, **options),
+            msgspec.structs.replace(settings, **of_settings),
+            engine,
+            self.store,
+            self.events.append,
+        )
+
+    def notes(self, severity: str = "note") -> list[str]:
+        """The notices so far."""
+        return [event.text for event in self.events if isinstance(event, Notice) and event.severity == severity]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    """A bench of the test's own."""
+    with Store(os.fspath(tmp_path / "store")) as store:
+        yield Bench(tmp_path, store)
+
+
+def names(*texts: str) -> tuple[Reference, ...]:
+    return tuple(map(Reference.parse, texts))
+
+
+def test_two_levels(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    outcome = bench.chain(engine, tags=names("app", "app:1"), labels={"l": "1"}, target="t").build()
+    assert engine.calls == ["build 0", "emit", "build 1", "publish", "publish"]
+    assert engine.seen(0) == ("FROM scratch\nCMD tar", ["Dockerfile"])
+    assert engine.seen(1) == ("FROM scratch\nCOPY app /", ["Dockerfile", "app"])
+    assert [level.will_emit for level in engine.levels] == [True, False]
+    assert [level.target for level in engine.levels] == ["t", ""]
+    assert engine.named == ["app:latest", "app:1"]
+    assert outcome.image.image == "sha256:1l"
+    assert [(builder.level, builder.size, builder.image) for builder in outcome.builders] == [(0, 10, "")]
+    assert [material.name for material in outcome.materials] == ["base", "base0", "base1"]
+    finished = [event for event in bench.events if isinstance(event, LevelFinished)]
+    assert [(event.level, event.is_last, event.cached) for event in finished] == [(0, False, True), (1, True, False)]
+
+
+def test_one_level(bench: Bench) -> None:
+    engine = FakeEngine()
+    outcome = bench.chain(engine, tags=names("app"), target="t").assemble()
+    assert engine.calls == ["build 0", "publish", "publish"]
+    assert [(level.will_emit, level.target) for level in engine.levels] == [(False, "t")]
+    assert outcome.builders == ()
+    assert outcome.is_cached
+
+
+def test_only_the_context(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    emitted = bench.chain(engine, tags=names("app")).emit()
+    assert engine.calls == ["build 0", "emit"]
+    assert list(emitted.toc.paths()) == ["Dockerfile", "app"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tags", "expected"),
+    [
+        (None, ("app",), ["app:latest"]),
+        ("b", ("app",), ["b:latest", "app:latest"]),
+        ("b:1", (), ["b:1"]),
+        ("", ("app:2", "other"), ["app-builder:2", "app:2", "other:latest"]),
+        ("", ("example.com/x/app",), ["example.com/x/app-builder:latest", "example.com/x/app:latest"]),
+    ],
+)
+def test_builder_names(bench: Bench, wanted: str | None, tags: tuple[str, ...], expected: list[str]) -> None:
+    engine = FakeEngine(EMITTED)
+    bench.chain(engine, tags=names(*tags), builder_tag=wanted).build()
+    assert engine.named == expected
+
+
+def test_a_builder_name_out_of_nothing_is_refused_before_anything_is_built(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    with pytest.raises(UsageError, match="there is none"):
+        bench.chain(engine, builder_tag="").build()
+    assert engine.calls == []
+
+
+@pytest.mark.parametrize(
+    ("unused", "warned"),
+    [
+        ({0: {"A", "B"}, 1: {"B", "C"}}, ["B"]),
+        ({0: {"A"}, 1: set()}, []),
+        ({0: {"A", "B"}, 1: {"A", "B"}}, ["A, B"]),
+    ],
+)
+def test_unused_build_arguments(bench: Bench, unused: dict[int, set[str]], warned: list[str]) -> None:
+    engine = FakeEngine(EMITTED)
+    engine.unused = {level: frozenset(found) for level, found in unused.items()}
+    bench.chain(engine).build()
+    assert [text.rpartition("argument ")[2].rstrip(".") for text in bench.notes("warning")] == warned
+
+
+@pytest.mark.parametrize("place", ["build 0", "emit", "build 1", "publish", "export"])
+def test_nothing_is_named_when_something_fails(bench: Bench, place: str) -> None:
+    engine = FakeEngine(EMITTED)
+    engine.fails[place] = BuilderError("It failed.") if place == "emit" else TransportError("It failed.")
+    with pytest.raises(DockerceptionError, match=r"It failed\."):
+        bench.chain(engine, tags=names("app"), builder_tag="b", outputs=(Output(type="oci", destination="x"),)).build()
+    assert engine.named == []
+
+
+def test_outputs_carry_the_names(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    outputs = (Output(type="docker", destination="x"), Output(type="oci", destination="y"))
+    bench.chain(engine, tags=names("app"), outputs=outputs).build()
+    assert [call for call in engine.calls if call.startswith("export")] == [
+        "export docker app:latest",
+        "export oci app:latest",
+    ]
+
+
+def test_the_same_builder_does_not_run_twice(bench: Bench) -> None:
+    first, second = FakeEngine(EMITTED), FakeEngine(b"other")
+    bench.chain(first).build()
+    bench.events.clear()
+    bench.chain(second).build()
+    assert "emit" not in second.calls
+    assert second.seen(1) == first.seen(1)
+    assert [event.cached for event in bench.events if isinstance(event, StepFinished)] == [True]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"no_cache": True},
+        {"no_cache_filter": frozenset({"emit"})},
+        {"command": ("other",)},
+        {"network": "none"},
+        {"platform": Platform("linux", "arm64")},
+    ],
+)
+def test_when_a_builder_runs_again(bench: Bench, options: dict[str, Any]) -> None:
+    bench.chain(FakeEngine(EMITTED)).build()
+    second = FakeEngine(EMITTED)
+    bench.chain(second, **options).build()
+    assert "emit" in second.calls
+
+
+def test_another_builder_runs(bench: Bench) -> None:
+    bench.chain(FakeEngine(EMITTED)).build()
+    (bench.source / "Dockerfile").write_text("FROM scratch\nCMD other")
+    second = FakeEngine(EMITTED)
+    bench.chain(second).build()
+    assert "emit" in second.calls
+
+
+def test_what_a_builder_is_run_with(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    bench.chain(engine, command=("a", "b"), network="none", emit_timeout=7.0).build()
+    request, emission = engine.emissions[0]
+    assert (request.command, request.network, request.timeout) == (("a", "b"), "none", 7.0)
+    assert emission.is_closed
+
+
+def test_a_failed_builder_is_not_remembered(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    engine.fails["emit"] = BuilderError("exit code 1")
+    with pytest.raises(BuilderError):
+        bench.chain(engine).build()
+    assert engine.emissions[0][1].is_closed
+    second = FakeEngine(EMITTED)
+    bench.chain(second).build()
+    assert "emit" in second.calls
+
+
+def test_a_builder_that_fails_is_why_its_stream_is_broken(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED[:700])
+    engine.fails["emit"] = BuilderError("The builder failed.", details="its last words")
+    with pytest.raises(BuilderError, match=r"The builder failed\.") as caught:
+        bench.chain(engine).build()
+    assert "its last words" in caught.value.details
+    assert "is truncated" in caught.value.details
+
+
+@pytest.mark.parametrize("ending", [None, EmitTimeoutError("silent"), BuilderError("killed")])
+def test_a_builder_that_talks_on_is_not_waited_for(bench: Bench, ending: DockerceptionError | None) -> None:
+    engine = FakeEngine(b"Listening on port 80\n" * 100)
+    engine.hangs = True
+    if ending is not None:
+        engine.fails["emit"] = ending
+    with pytest.raises(StreamError, match="is not a tar archive"):
+        bench.chain(engine).build()
+    assert engine.emissions[0][1].is_closed
+
+
+def test_a_broken_stream_leaves_no_spool(bench: Bench) -> None:
+    with pytest.raises(StreamError):
+        bench.chain(FakeEngine(EMITTED[:700])).build()
+    assert [name for name in os.listdir(bench.store.scratch) if name.endswith(".spool")] == []
+
+
+def test_a_context_that_is_too_large(bench: Bench) -> None:
+    with pytest.raises(StreamError, match="more than 3 bytes") as caught:
+        bench.chain(FakeEngine(EMITTED), max_context=3).build()
+    assert "--max-context" in caught.value.hint
+
+
+def test_another_dockerfile_of_the_context(bench: Bench) -> None:
+    engine = FakeEngine(tar_of({"sub/Dockerfile.run": RUNTIME, "app": b""}))
+    bench.chain(engine, runtime_file="sub/Dockerfile.run").build()
+    assert engine.seen(1)[0] == RUNTIME.decode()
+
+
+def test_a_dockerfile_from_outside(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "Dockerfile.host"
+    outside.write_text("FROM scratch\nCOPY . /")
+    engine = FakeEngine(tar_of({"app": b"", "skip": b"", ".dockerignore": b"skip\n"}))
+    bench.chain(engine, runtime_dockerfile=os.fspath(outside)).build()
+    assert engine.seen(1) == ("FROM scratch\nCOPY . /", [".dockerignore", "app"])
+    with pytest.raises(DockerfileError, match="can't be read"):
+        bench.chain(engine, runtime_dockerfile=os.fspath(tmp_path / "absent")).build()
+
+
+def test_a_single_directory_is_the_root(bench: Bench) -> None:
+    engine = FakeEngine(tar_of({"project/Dockerfile": RUNTIME, "project/app": b""}))
+    bench.chain(engine).build()
+    assert engine.seen(1)[1] == ["Dockerfile", "app"]
+    assert "“project”" in bench.notes()[0]
+
+
+def test_ignore_files_of_streams(bench: Bench) -> None:
+    files = {"Dockerfile": RUNTIME, "app": b"", "x.log": b"", "y.log": b"", ".dockerignore": b"*.log\nDockerfile\n"}
+    engine = FakeEngine(tar_of(files))
+    bench.chain(engine).build()
+    assert engine.seen(1) == (RUNTIME.decode(), [".dockerignore", "app"])
+    assert bench.notes() == [".dockerignore left 3 entries out of the context that the builder emitted."]
+
+
+def test_an_ignore_file_beside_its_dockerfile_counts_more(bench: Bench) -> None:
+    files = {"Dockerfile": RUNTIME, "app": b"", "Dockerfile.dockerignore": b"app", ".dockerignore": b"*"}
+    engine = FakeEngine(tar_of(files))
+    bench.chain(engine).build()
+    assert engine.seen(1)[1] == [".dockerignore", "Dockerfile", "Dockerfile.dockerignore"]
+
+
+def test_no_dockerfile_in_the_context(bench: Bench) -> None:
+    engine = FakeEngine(tar_of({"one": b"", "two/x": b""}))
+    with pytest.raises(ContextError, match=r"has no Dockerfile at its top; there is: one, two/") as caught:
+        bench.chain(engine, tags=names("app")).build()
+    assert "--runtime-dockerfile" in caught.value.hint
+    assert engine.named == []
+
+
+def test_a_wrong_dockerfile_in_the_context(bench: Bench) -> None:
+    with pytest.raises(DockerfileError, match="FRM") as caught:
+        bench.chain(FakeEngine(tar_of({"Dockerfile": b"FRM scratch"}))).build()
+    assert "the context that the builder emitted" in caught.value.details
+
+
+def test_a_context_from_standard_input(bench: Bench) -> None:
+    engine = FakeEngine()
+    bench.chain(engine, source="-", read_stdin=io.BytesIO(EMITTED).read).assemble()
+    assert engine.seen(0) == (RUNTIME.decode(), ["Dockerfile", "app"])
+
+
+def test_a_dockerfile_from_standard_input(bench: Bench) -> None:
+    engine = FakeEngine()
+    bench.chain(engine, source="", dockerfile="-", read_stdin=io.BytesIO(RUNTIME).read).assemble()
+    assert engine.seen(0) == (RUNTIME.decode(), [])
+    (bench.source / "data").write_text("x")
+    bench.chain(engine, dockerfile="-", read_stdin=io.BytesIO(RUNTIME).read).assemble()
+    assert engine.seen(1) == (RUNTIME.decode(), ["Dockerfile", "data"])
+
+
+def test_another_dockerfile_and_its_ignore_file(bench: Bench, tmp_path: Path) -> None:
+    for name, text in {"x": "", "y": "", ".dockerignore": "x"}.items():
+        (bench.source / name).write_text(text)
+    outside = tmp_path / "Other"
+    outside.write_text("FROM scratch")
+    engine = FakeEngine()
+    bench.chain(engine, dockerfile=os.fspath(outside)).assemble()
+    assert engine.seen(0)[1] == [".dockerignore", "Dockerfile", "y"]
+    (tmp_path / "Other.dockerignore").write_text("y")
+    bench.chain(engine, dockerfile=os.fspath(outside)).assemble()
+    assert engine.seen(1)[1] == [".dockerignore", "Dockerfile", "x"]
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"source": "-", "dockerfile": "-"}, UsageError, "can't be both"),
+        ({"source": "-"}, UsageError, "no standard input"),
+        ({"dockerfile": "-"}, UsageError, "no standard input"),
+        ({"dockerfile": "absent"}, DockerfileError, "The Dockerfile absent can't be read: No such file"),
+        ({"source": "/absent"}, ContextError, "does not exist"),
+        ({"source": "/etc/passwd"}, ContextError, "is a file"),
+        ({"source": "/proc/self"}, DockerfileError, "There is no Dockerfile in /proc/self"),
+        (
+            {"source": "", "dockerfile": "-", "read_stdin": lambda size: b"#" * size},
+            DockerfileError,
+            "larger than 16 MiB",
+        ),
+        ({"source": "-", "read_stdin": io.BytesIO(b"").read}, StreamError, "is empty"),
+        ({"source": "-", "read_stdin": io.BytesIO(RUNTIME).read}, StreamError, "is a Dockerfile"),
+    ],
+)
+def test_sources_that_are_none(
+    bench: Bench, options: dict[str, Any], kind: type[DockerceptionError], message: str
+) -> None:
+    engine = FakeEngine()
+    with pytest.raises(kind, match=message):
+        bench.chain(engine, **options).assemble()
+    assert engine.calls == []
