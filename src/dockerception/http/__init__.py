@@ -6,7 +6,7 @@ It knows nothing of registries: statuses come back as they are, once a repetitio
 from __future__ import annotations
 
 from .client import Client
-from .failures import ConnectionFailedError, CutError, NoTlsError, TlsError
+from .failures import ConnectionFailedError, CutError, NoTlsError, TlsError, UnknownHostError
 from .messages import Request, Response, Whole, shown
 from .retry import Policy
 from .tls import Tls
@@ -21,6 +21,7 @@ __all__ = [
     "Response",
     "Tls",
     "TlsError",
+    "UnknownHostError",
     "Whole",
     "shown",
 ]

@@ -25,3 +25,9 @@ class TlsError(TransportError):
 
 class NoTlsError(TlsError):
     """The other side does not speak TLS at all."""
+
+
+class UnknownHostError(TransportError):
+    """A host name that can't be resolved."""
+
+    code = "unknown-host"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import ssl
 from urllib.parse import urlsplit
 
 from ..errors import TransportError
-from .failures import ConnectionFailedError, CutError, NoTlsError, TlsError
+from .failures import ConnectionFailedError, CutError, NoTlsError, TlsError, UnknownHostError
 from .messages import shown
 
 
@@ -21,19 +20,19 @@ def connection_error(error: BaseException, url: str, timeout: float) -> Transpor
         return _tls_error(tls, host)
     if isinstance(error, urllib3.exceptions.LocationParseError):
         return TransportError(f"{shown(url)} is not a URL: {error}.")
-    where = f"the proxy for {host}" if isinstance(error, urllib3.exceptions.ProxyError) else host
-    if isinstance(error, urllib3.exceptions.TimeoutError):
-        return ConnectionFailedError(f"{where} has not answered for {timeout:g} s.", hint="is the network up?")
+    where = f"The proxy for {host}" if isinstance(error, urllib3.exceptions.ProxyError) else host
     if _find(error, urllib3.exceptions.NameResolutionError) is not None:
-        return ConnectionFailedError(
-            f"The host name of {where} can't be resolved.", hint="check the name, the network and its DNS servers"
+        return UnknownHostError(
+            f"{where} can't be reached: its name can't be resolved.",
+            hint="check the name, and whether the network and its DNS servers work",
         )
-    refused = _find(error, OSError)
-    reason = refused.strerror if isinstance(refused, OSError) and refused.strerror else "it has closed the connection"
-    hint = "is the server running, and is the port right?"
-    if isinstance(refused, OSError) and refused.errno == errno.ENETUNREACH:
-        hint = "is the network up?"
-    return ConnectionFailedError(f"{where} can't be reached: {reason}.", hint=hint)
+    if _find(error, urllib3.exceptions.TimeoutError) is not None and not _is_refused(error):
+        return ConnectionFailedError(f"{where} has not answered for {timeout:g} s.", hint="is the network up?")
+    cause = _find(error, OSError)
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else "it has closed the connection"
+    return ConnectionFailedError(
+        f"{where} can't be reached: {reason}.", hint="is the network up, the server running, and the port right?"
+    )
 
 
 def cut_error(error: BaseException, url: str, timeout: float) -> CutError:
@@ -53,6 +52,13 @@ def _tls_error(error: BaseException, host: str) -> TlsError:
     if reason in ("WRONG_VERSION_NUMBER", "HTTP_REQUEST", "UNKNOWN_PROTOCOL", "RECORD_LAYER_FAILURE"):
         return NoTlsError(f"{host} does not speak TLS (https).", hint="it may be a plain http server")
     return TlsError(f"The TLS connection to {host} failed: {reason.replace('_', ' ').lower()}.")
+
+
+def _is_refused(error: BaseException) -> bool:
+    """The library's class for a connection that can't be made is one of its timeouts, for reasons of its own."""
+    import urllib3
+
+    return _find(error, urllib3.exceptions.NewConnectionError) is not None
 
 
 def _find(error: BaseException, wanted: type[BaseException]) -> BaseException | None:

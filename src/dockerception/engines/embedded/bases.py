@@ -1,4 +1,4 @@
-"""Where the names in a Dockerfile lead: named contexts first, then (in ``evaluate``) stages, then the store.
+"""Where the names in a Dockerfile lead: named contexts, then (in ``evaluate``) stages, then the store, then registries.
 
 A named context overrides a stage and an image of the same name, as written or in its normalised form, as in BuildKit.
 """
@@ -12,7 +12,7 @@ from typing import Final
 from ...context import ignore
 from ...context.base import Context
 from ...context.directory import DirectoryContext
-from ...errors import ContextError, DockerfileError, ImageNotFoundError, UsageError
+from ...errors import ContextError, DockerfileError, ImageError, ImageNotFoundError, TransportError, UsageError
 from ...progress import Reporter, StepLog
 from ...reference import Reference
 from ...store.images import StoredImage
@@ -22,6 +22,7 @@ from ...transports import spec as transport_spec
 from ..base import Material, Settings
 from . import keys
 from .importing import import_image
+from .pulling import pull
 from .steps import Steps
 from .values import Base
 
@@ -89,26 +90,39 @@ class Bases:
 
     def _from_dockerfile(self, name: str) -> StoredImage:
         try:
-            return self._from_store(name)
+            return self._from_name(name)
         except UsageError as error:
             raise DockerfileError(error.message, hint=error.hint) from error
 
     def _from_value(self, name: str, value: str) -> StoredImage:
         if value.startswith(_STORE_PREFIX):
-            return self._from_store(value.removeprefix(_STORE_PREFIX))
+            return self._from_name(value.removeprefix(_STORE_PREFIX))
         if _is_directory(value):
             value = f"rootfs:{value}"
         return self._from_transport(name, transport_spec.parse(value), value)
 
-    def _from_store(self, name: str) -> StoredImage:
+    def _from_name(self, name: str) -> StoredImage:
+        """An image of the store, else of its registry; with ``--pull`` of its registry only."""
+        if name.startswith("sha256:"):
+            return self._by_id(name)
         reference = Reference.parse(name)
-        found = self._store.images.find_name(reference, self._settings.platform) or self._by_id(name)
+        found = None if self._settings.pull else self._store.images.find_name(reference, self._settings.platform)
+        return found or self._from_registry(name, reference)
+
+    def _by_id(self, name: str) -> StoredImage:
+        found = self._store.images.find(name)
         if found is None:
-            raise _not_found(name, reference)
+            raise ImageNotFoundError(f"There is no image {name} in the store, and a registry can't be asked by an id.")
         return found
 
-    def _by_id(self, name: str) -> StoredImage | None:
-        return self._store.images.find(name) if name.startswith("sha256:") else None
+    def _from_registry(self, name: str, reference: Reference) -> StoredImage:
+        try:
+            with self._steps.step(f"pull {reference}") as step:
+                return pull(
+                    self._store, reference, platform=self._settings.platform, report=self._report, step=step
+                ).image
+        except (ImageNotFoundError, TransportError) as error:
+            raise _not_found(name, reference, error, has_looked=not self._settings.pull) from error
 
     def _from_transport(self, name: str, spec: transport_spec.SourceSpec, text: str) -> StoredImage:
         """Import an image, unless the same one is here: by the text of a description that is costly to resolve (a list
@@ -178,10 +192,16 @@ def _normalised(name: str) -> str:
         return ""
 
 
-def _not_found(name: str, reference: Reference) -> ImageNotFoundError:
+def _not_found(name: str, reference: Reference, error: ImageError, *, has_looked: bool) -> ImageNotFoundError:
+    """The error that lists the four places: named contexts, stages, the store, the registry."""
+    store = "not in the store" if has_looked else "looked for at its source because of --pull"
+    short = reference.path.rpartition("/")[2]
+    elsewhere = (
+        f"or say where it comes from, e.g. --build-context {short}=apt://?include=PACKAGE,… or --build-context"
+        f" {short}=docker-archive:FILE; or build it first with -t {name}"
+    )
     return ImageNotFoundError(
-        f"There is no image “{name}”: it is no named context, no earlier stage and not in the store, and pulling from a"
-        f" registry ({reference.domain}) is not supported yet.",
-        hint=f"say where it comes from, e.g. --build-context {name.partition(':')[0]}=apt://?include=PACKAGE,… or"
-        f" --build-context {name.partition(':')[0]}=docker-archive:FILE; or build it first with -t {name}",
+        f"There is no image “{name}”: it is no named context, no earlier stage, {store}, and the registry"
+        f" {reference.domain} has not given it: {error.message}",
+        hint=f"{error.hint}; {elsewhere}" if error.hint else elsewhere.removeprefix("or "),
     )
