@@ -1,15 +1,14 @@
 """Docker and Podman daemons: images loaded into one, and images taken from one (``docker-daemon:NAME``).
 
-Docker is found as its own command line finds it: ``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context, else the
-default socket.  Podman by ``CONTAINER_HOST`` or its sockets, which speak Docker's API, else by its command.
+They are found as ``daemon_client`` says; a Podman without a socket is reached by its command.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Final, Literal
 
 from .. import process
@@ -17,12 +16,12 @@ from ..errors import ImageNotFoundError, TransportError
 from ..reference import Platform, Reference
 from . import docker_archive
 from .base import Read, SourceLayer
+from .daemon_client import daemon_errors, docker_client, explanation, podman_client
 from .file_image import FileImage
 
 Which = Literal["auto", "docker", "podman"]
 
 _CHUNK: Final = 1 << 20
-_PING_SECONDS: Final = 5
 _IMAGE_ID: Final = re.compile(r"(?:sha256:)?[0-9a-f]{12,64}")
 _LOADED: Final = re.compile(r"Loaded image(?:\(s\)| ID)?: *(.+)")
 
@@ -34,11 +33,11 @@ def load(archive: Iterable[bytes], which: Which = "auto") -> str:
     refuses the archive.
     """
     if which in ("auto", "docker"):
-        client = _docker_client()
+        client = docker_client()
         if client is not None:
             return _load(client, archive, "Docker")
     if which in ("auto", "podman"):
-        client = _podman_client()
+        client = podman_client()
         if client is not None:
             return _load(client, archive, "Podman")
         podman = process.find("podman")
@@ -53,7 +52,7 @@ def open_image(name: str, *, platform: Platform, spool: str) -> DaemonImage:
     ``spool`` is the path of a file that the image is written to when its config or a layer is first asked for.  Raises
     ``ImageNotFoundError`` or ``TransportError``.
     """
-    client = _docker_client() or _podman_client()
+    client = docker_client() or podman_client()
     if client is None:
         raise _nobody("auto")
     # A name without a tag would have Docker save all tags of the repository.
@@ -65,7 +64,7 @@ def open_image(name: str, *, platform: Platform, spool: str) -> DaemonImage:
     except errors.ImageNotFound as error:
         raise ImageNotFoundError(f"The daemon at {client.base_url} has no image {name}.") from error
     except (errors.DockerException, OSError) as error:
-        raise _failed("Docker", error) from error
+        raise TransportError(f"Docker failed: {explanation(error)}.") from error
     return DaemonImage(client, full, identity, platform, spool)
 
 
@@ -105,7 +104,7 @@ class DaemonImage:
     @property
     def _image(self) -> FileImage:
         if self._opened is None:
-            with _daemon_errors("Docker"), open(self._spool, "wb") as file:
+            with daemon_errors("Docker"), open(self._spool, "wb") as file:
                 for chunk in self._client.get_image(self._name, chunk_size=_CHUNK):
                     file.write(chunk)
             self._opened = docker_archive.open_image(self._spool, platform=self._platform)
@@ -114,7 +113,7 @@ class DaemonImage:
 
 def _load(client: Any, archive: Iterable[bytes], daemon: str) -> str:
     loaded = ""
-    with _daemon_errors(daemon):
+    with daemon_errors(daemon):
         for message in client.load_image(iter(archive)):
             if "error" in message:
                 raise TransportError(f"{daemon} refused the image: {message['error']}.")
@@ -154,72 +153,6 @@ def _feed(stdin: Any, archive: Iterable[bytes]) -> None:
         stdin.close()
     except BrokenPipeError:
         pass  # its exit code and words say why
-
-
-def _docker_client() -> Any:
-    """A client of Docker's API, or None where nothing answers."""
-    host = os.environ.get("DOCKER_HOST", "")
-    if host:
-        return _answering(host, None, must_answer=True)
-    from docker import context, errors
-
-    try:
-        name = os.environ.get("DOCKER_CONTEXT", "")
-        current = context.ContextAPI.get_context(name) if name else context.ContextAPI.get_current_context()
-    except errors.DockerException as error:
-        raise _failed("Docker", error) from error
-    if current is None:
-        raise TransportError(f"There is no Docker context “{name}”.", hint="docker context ls shows those there are")
-    is_default = current.Name == "default"
-    return _answering(current.Host, None if is_default else current.TLSConfig, must_answer=not is_default)
-
-
-def _podman_client() -> Any:
-    """A client of a Podman socket, or None where none answers."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.geteuid()}")
-    sockets = ["/run/podman/podman.sock"] if os.geteuid() == 0 else [f"{runtime}/podman/podman.sock"]
-    hosts = [os.environ["CONTAINER_HOST"]] if os.environ.get("CONTAINER_HOST") else [f"unix://{s}" for s in sockets]
-    for host in hosts:
-        client = _answering(host, None, must_answer=False)
-        if client is not None:
-            return client
-    return None
-
-
-def _answering(host: str, tls: Any, *, must_answer: bool) -> Any:
-    """A client, if the daemon answers a ping; ``must_answer`` makes silence an error, since the user named the host."""
-    import docker
-    from docker import errors, utils
-
-    try:
-        settings = utils.kwargs_from_env() if os.environ.get("DOCKER_HOST") == host else {}
-        options = {"base_url": settings.get("base_url", host), "tls": settings.get("tls", tls or False)}
-        pinging = docker.APIClient(**options, version="auto", timeout=_PING_SECONDS)
-        pinging.close()
-        # Loading a big image may take any time before the first answer.
-        return docker.APIClient(**options, version=pinging.api_version, timeout=None)
-    except (errors.DockerException, OSError) as error:
-        if must_answer:
-            raise TransportError(
-                f"No daemon answers at {host}.",
-                details=str(error),
-                hint="start it, or correct DOCKER_HOST or the context",
-            ) from error
-        return None
-
-
-@contextmanager
-def _daemon_errors(daemon: str) -> Iterator[None]:
-    from docker import errors
-
-    try:
-        yield
-    except (errors.DockerException, OSError) as error:
-        raise _failed(daemon, error) from error
-
-
-def _failed(daemon: str, error: BaseException) -> TransportError:
-    return TransportError(f"{daemon} failed: {error}.")
 
 
 def _nobody(which: Which) -> TransportError:
