@@ -16,6 +16,8 @@ cheap.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,6 +61,18 @@ __all__ = [
 ]
 
 _FROM_FACADE = frozenset({"Image", "LayerInfo", "assemble", "build", "context"})
+
+
+class _Package(ModuleType):
+    """This package, where ``dockerception.context`` is the function although there is a folder of that name."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # The import system makes each submodule that it has loaded an attribute of its package.
+        if not (name in __all__ and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> object:
