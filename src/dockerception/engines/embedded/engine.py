@@ -10,7 +10,7 @@ import msgspec
 
 from ...context.base import Context
 from ...dockerfile.stages import find_stage
-from ...errors import BuilderError, UnsupportedError
+from ...errors import UnsupportedError
 from ...oci.config import ImageConfig
 from ...progress import Reporter, silent
 from ...reference import Platform, Reference
@@ -19,9 +19,10 @@ from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
 from ..base import PROXY_VARIABLES, Built, EmitRequest, Level, Output, Result
+from ..emission import PipeEmission, nothing_to_run
 from . import keys
 from .bases import Bases
-from .emission import SandboxEmission
+from .emission import begin
 from .evaluate import Evaluator
 from .execute import Executor
 from .exporting import export, outgoing
@@ -111,7 +112,7 @@ class EmbeddedEngine:
         self._solvers.append(solver)
         return solver
 
-    def emit(self, built: Built, request: EmitRequest, step: int) -> SandboxEmission:
+    def emit(self, built: Built, request: EmitRequest, step: int) -> PipeEmission:
         handle = _handle(built)
         config = handle.stage.config
         stack = handle.state.layers
@@ -123,15 +124,9 @@ class EmbeddedEngine:
             network=request.network,
         )
         if not run.args:
-            raise BuilderError(
-                "The builder has nothing to run: its image has neither an ENTRYPOINT nor a CMD.",
-                hint='add CMD ["tar", "-c", …] to its Dockerfile, or give a command after “--”; to build one image'
-                " without running it, use “dockerception assemble”",
-            )
+            raise nothing_to_run()
         self.faces.trees(stack)
-        return SandboxEmission(
-            self.sandbox(), run, timeout=request.timeout, config=config, report=self._report, step=step
-        )
+        return begin(self.sandbox(), run, timeout=request.timeout, config=config, report=self._report, step=step)
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         layers = _handle(built).state.layers
