@@ -24,6 +24,7 @@ _TTY_HINT: Final = (
     "run the builder without one (no -t, no --tty)"
 )
 _SAMPLE_SIZE: Final = 1 << 16
+_LINE: Final = re.compile(rb"[^\0-\x08\x0e-\x1a\x1c-\x1f\x7f]*\n")
 
 
 def empty(source: Source, origin: str) -> StreamError:
@@ -83,6 +84,14 @@ def is_through_terminal(sample: bytes) -> bool:
     sample = sample[:_SAMPLE_SIZE]
     line_feeds = sample.count(b"\n")
     return line_feeds > 0 and line_feeds == sample.count(b"\r\n")
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a stream that begins like this, with less than a tar header, begins with a line of text.
+
+    Whoever writes archives writes a header at once; and no sane one begins with a name that has a line feed.
+    """
+    return len(head) < BLOCK_SIZE and _LINE.match(head) is not None
 
 
 def is_tar(head: bytes) -> bool:

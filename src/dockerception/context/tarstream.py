@@ -83,7 +83,8 @@ def _begin(raw: _PushedBack, origin: str, source: stream_faults.Source) -> tuple
             raise stream_faults.empty(source, origin)
         kind = compression.detect(head)
         plain = raw if kind == "none" else _PushedBack(compression.reader(raw.read, kind, origin=origin))
-        head = plain.peek(BLOCK_SIZE)
+        # A server that says one line may then be silent for ever.
+        head = plain.peek(BLOCK_SIZE, until=stream_faults.is_text if source == "emitted" else None)
     except EmitTimeoutError as error:
         raise stream_faults.silent(error, raw.sample) from error
     if not stream_faults.is_tar(head):
@@ -159,10 +160,12 @@ class _PushedBack:
         self._ahead = b""
         self.sample = b""
 
-    def peek(self, size: int) -> bytes:
-        """The next ``size`` bytes, or all there are."""
+    def peek(self, size: int, *, until: Callable[[bytes], bool] | None = None) -> bytes:
+        """The next ``size`` bytes, or all there are; fewer as soon as ``until`` is true of them."""
         while len(self._ahead) < size and (chunk := self._next(CHUNK_SIZE)):
             self._ahead += chunk
+            if until is not None and until(self._ahead):
+                break
         return self._ahead[:size]
 
     def read(self, size: int) -> bytes:
