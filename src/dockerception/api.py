@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from .ception import Chain, LevelSummary, Outcome
 from .context.tar_context import TarContext
 from .emitting import Emitted
+from .engines import choice
 from .engines.base import Engine, Settings
+from .errors import UsageError
 from .progress import Reporter, silent
 from .proxies import find_proxies
 from .reference import Platform
@@ -46,8 +48,6 @@ class EmittedContext:
 
         No link is followed while writing.  Raises ``UsageError`` if the directory has something in it.
         """
-        from .errors import UsageError
-
         if os.path.isdir(path) and os.listdir(path):
             raise UsageError(f"The directory {path} is not empty.", hint="give a new or an empty directory")
         return rootfs.write_directory(self.files, path)
@@ -78,13 +78,25 @@ def context(request: BuildRequest, report: Reporter = silent) -> Iterator[Emitte
 @contextmanager
 def open_engine(request: BuildRequest, store: Store, report: Reporter) -> Iterator[Engine]:
     """The engine that a request asks for, closed at the end of the block."""
-    from .engines.embedded.engine import EmbeddedEngine
-
-    engine = EmbeddedEngine(store, report=report, isolation=request.isolation, runtime=request.runtime)
+    engine = _start(choice.choose(request.engine), request, store, report)
     try:
         yield engine
     finally:
         engine.close()
+
+
+def _start(chosen: choice.Choice, request: BuildRequest, store: Store, report: Reporter) -> Engine:
+    if chosen.name == "embedded":
+        from .engines.embedded.engine import EmbeddedEngine
+
+        return EmbeddedEngine(store, report=report, isolation=request.isolation, runtime=request.runtime)
+    if request.isolation != "auto" or request.runtime:
+        raise UsageError(
+            f"--isolation and --runtime are for the embedded engine; {chosen.name} decides by itself how it runs steps."
+        )
+    from .engines.daemon.connect import connect
+
+    return connect(chosen.name, store, report)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import time
 import msgspec
 
 from .emitting import Emitted, Emitter
+from .engines import capabilities
 from .engines.base import Built, Engine, Level, Material, Result, Settings
 from .errors import UsageError
 from .progress import LevelFinished, Notice, Reporter
@@ -59,6 +60,7 @@ class Chain:
         self._emitter = Emitter(request, settings, engine, store, report)
         self._builder_name = _first_builder_name(request.builder_tag, request.tags)
         self._started = time.monotonic()
+        capabilities.check(engine.capabilities, settings)
         self._builders: list[Built] = []
         self._has_run_builder = False
 

@@ -49,6 +49,7 @@ def build(
     epoch: int | None = None,
     isolation: Isolation = "auto",
     runtime: str = "",
+    engine: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Image:
@@ -83,6 +84,7 @@ def build(
         epoch=epoch,
         isolation=isolation,
         runtime=runtime,
+        engine=engine,
         store=store,
     )
     return _image(api.build(request, report), store)
@@ -107,6 +109,7 @@ def assemble(
     epoch: int | None = None,
     isolation: Isolation = "auto",
     runtime: str = "",
+    engine: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Image:
@@ -131,6 +134,7 @@ def assemble(
         epoch=epoch,
         isolation=isolation,
         runtime=runtime,
+        engine=engine,
         store=store,
     )
     return _image(api.assemble(request, report), store)
@@ -155,6 +159,7 @@ def context(
     epoch: int | None = None,
     isolation: Isolation = "auto",
     runtime: str = "",
+    engine: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Iterator[EmittedContext]:
@@ -181,6 +186,7 @@ def context(
         epoch=epoch,
         isolation=isolation,
         runtime=runtime,
+        engine=engine,
         store=store,
     )
     with api.context(request, report) as emitted:

@@ -24,7 +24,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``source`` is a directory or ``-``: then ``read_stdin(n)`` gives the bytes.  ``dockerfile`` is a path, ``-``, or
     empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
-    ``emit_timeout`` is in seconds, ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.
+    ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_timeout`` is in seconds,
+    ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.
     """
 
     source: str = "."
@@ -52,6 +53,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     store: str = ""
     isolation: Isolation = "auto"
     runtime: str = ""
+    engine: str = ""
 
 
 def epoch_from_environment() -> int | None:

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping
 
-from dockerception.engines.base import Built, EmitRequest, Level, Material, Output, Result
+from dockerception.engines.base import Built, Capabilities, EmitRequest, Level, Material, Output, Result
 from dockerception.errors import DockerceptionError
 from dockerception.oci.config import ImageConfig
 from dockerception.reference import Reference
@@ -42,6 +42,8 @@ class FakeEngine:
 
     ``emits`` is what every builder writes.  ``fails`` has errors for ``build 1``, ``emit``, ``export``, …
     """
+
+    capabilities = Capabilities(name="The fake engine")
 
     def __init__(self, emits: bytes = b"") -> None:
         self.emits = emits

@@ -95,6 +95,7 @@ def make_request(options: Options) -> BuildRequest:
         store=options.store,
         isolation=options.isolation,
         runtime=options.runtime,
+        engine=options.engine,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
+from ..engines import choice
 from ..engines.base import Network, Output
 from ..errors import UsageError
 from ..reference import Platform, Reference
@@ -50,6 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     max_depth: int = DEFAULT_MAX_DEPTH
     isolation: Isolation = "auto"
     runtime: str = ""
+    engine: str = ""
     store: str = ""
 
 
@@ -62,6 +64,10 @@ def _tag(text: str) -> Reference:
 
 def _builder_tag(text: str) -> str:
     return str(_tag(text)) if text else ""
+
+
+def _engine(text: str) -> str:
+    return choice.parse(text).name if text else ""
 
 
 def _common(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
@@ -104,6 +110,13 @@ SOURCE: Final = (
     ),
 )
 BUILDING: Final = (
+    _common(
+        "--engine",
+        type=Value("engine", _engine),
+        metavar="NAME",
+        default="",
+        help="What builds and runs: embedded, docker or podman.  [default: of the config file, else embedded]",
+    ),
     _common("--no-cache", is_flag=True, help="Do every step again."),
     _common(
         "--no-cache-filter",

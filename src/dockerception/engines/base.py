@@ -121,8 +121,25 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...] = ()
 
 
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What an engine can do beyond the protocol; ``name`` is what messages call it.
+
+    ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
+    ``epoch``: write the given time into images.
+    """
+
+    name: str
+    platforms: bool = True
+    stage_filters: bool = True
+    epoch: bool = True
+
+
 class Engine(Protocol):
     """Builds levels.  All methods raise our own errors only; a failed one leaves nothing behind."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; asked before any work starts."""
 
     def build(self, level: Level) -> Built:
         """Build one level; idempotent where its key is known."""

@@ -10,15 +10,15 @@ import msgspec
 
 from ...context.base import Context
 from ...dockerfile.stages import find_stage
-from ...errors import UnsupportedError
 from ...oci.config import ImageConfig
 from ...progress import Reporter, silent
-from ...reference import Platform, Reference
+from ...reference import Reference
 from ...sandbox.client import Sandbox
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
-from ..base import PROXY_VARIABLES, Built, EmitRequest, Level, Output, Result
+from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Level, Output, Result
+from ..capabilities import check
 from ..emission import PipeEmission, nothing_to_run
 from . import keys
 from .bases import Bases
@@ -45,6 +45,8 @@ class _Handle(msgspec.Struct, frozen=True):
 
 class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
+
+    capabilities = Capabilities(name="The embedded engine", platforms=False)
 
     def __init__(
         self, store: Store, *, report: Reporter = silent, isolation: str = "auto", runtime: str = "auto"
@@ -73,8 +75,7 @@ class EmbeddedEngine:
 
     def build(self, level: Level) -> Built:
         settings = level.settings
-        if settings.platform != Platform.host():
-            raise UnsupportedError(f"Building for {settings.platform} on {Platform.host()} is not supported yet.")
+        check(self.capabilities, settings)
         bases = Bases(self._store, settings, self._report, self._view, self._steps)
         evaluator = Evaluator(
             level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named

@@ -1,0 +1,25 @@
+"""What an engine can't do is an error before work starts."""
+
+from __future__ import annotations
+
+from ..errors import UnsupportedError
+from ..reference import Platform
+from .base import Capabilities, Settings
+
+
+def check(capabilities: Capabilities, settings: Settings) -> None:
+    """Raise ``UnsupportedError`` for the first thing that is asked for and that the engine can't do."""
+    name = capabilities.name
+    if settings.platform != Platform.host() and not capabilities.platforms:
+        raise UnsupportedError(f"Building for {settings.platform} on {Platform.host()} is not supported yet.")
+    stages = sorted(stage for stage in settings.no_cache_filter if stage != "emit" and not stage.startswith("level:"))
+    if stages and not capabilities.stage_filters:
+        raise UnsupportedError(
+            f"{name} can't do single stages again (--no-cache-filter {','.join(stages)}).",
+            hint="use --no-cache, or --no-cache-filter with level:N or emit",
+        )
+    if settings.is_epoch_fixed and not capabilities.epoch:
+        raise UnsupportedError(
+            f"{name} can't give its images the time of SOURCE_DATE_EPOCH.",
+            hint="unset it, or use an engine that can: embedded, or docker with BuildKit",
+        )
