@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from .. import process
 from ..errors import ImageNotFoundError, TransportError
@@ -18,6 +18,9 @@ from . import docker_archive
 from .base import Read, SourceLayer
 from .daemon_client import daemon_errors, docker_client, explanation, podman_client
 from .file_image import FileImage
+
+if TYPE_CHECKING:
+    import subprocess
 
 Which = Literal["auto", "docker", "podman"]
 
@@ -127,30 +130,31 @@ def _load_by_command(podman: str, archive: Iterable[bytes]) -> str:
     import subprocess
     import tempfile
 
-    with tempfile.TemporaryFile() as errors:
-        child = process.start([podman, "load"], stdin=subprocess.PIPE, stderr=errors)
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complaints:
+        child = process.start([podman, "load"], stdin=subprocess.PIPE, stdout=printed, stderr=complaints)
         try:
-            stdin, stdout = child.stdin, child.stdout
-            if stdin is not None and stdout is not None:
-                _feed(stdin, archive)
-                printed = stdout.read().decode(errors="replace")
-        finally:
-            if child.poll() is None and child.stdin is not None and not child.stdin.closed:
-                child.kill()
-            returncode = child.wait()
-        errors.seek(0)
-        details = errors.read().decode(errors="replace")[-2000:]
+            _feed(child, archive)
+        except BaseException:
+            child.kill()
+            child.wait()
+            raise
+        returncode = child.wait()
+        printed.seek(0)
+        complaints.seek(0)
+        said, details = (file.read().decode(errors="replace") for file in (printed, complaints))
     if returncode != 0:
-        raise TransportError(f"“podman load” {process.ending(returncode)}.", details=details)
-    match = _LOADED.search(printed)
+        raise TransportError(f"“podman load” {process.ending(returncode)}.", details=details[-2000:])
+    match = _LOADED.search(said)
     return match[1].strip() if match else ""
 
 
-def _feed(stdin: Any, archive: Iterable[bytes]) -> None:
+def _feed(child: subprocess.Popen[bytes], archive: Iterable[bytes]) -> None:
+    if child.stdin is None:
+        return
     try:
-        for chunk in archive:
-            stdin.write(chunk)
-        stdin.close()
+        with child.stdin:
+            for chunk in archive:
+                child.stdin.write(chunk)
     except BrokenPipeError:
         pass  # its exit code and words say why
 

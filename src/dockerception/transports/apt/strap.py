@@ -42,9 +42,12 @@ def check_machine() -> None:
     if os.geteuid() == 0:
         return
     process.require("newuidmap", "uidmap", "for apt:// bases made by an ordinary user")
-    import getpass
+    import pwd
 
-    user = getpass.getuser()
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        user = str(os.geteuid())
     for path in ("/etc/subuid", "/etc/subgid"):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
