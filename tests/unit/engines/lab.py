@@ -72,15 +72,24 @@ def evaluate(text: str, *, images: Mapping[str, Base] | None = None, **changes: 
 
 
 class Lab:
-    """An embedded engine on a store of its own; a test that needs a sandbox fails.  ``events`` is what it reported."""
+    """An embedded engine on a store of its own.  ``events`` is what it reported."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, runtime: str) -> None:
         self.store = store
         self.events: list[Event] = []
-        self.engine = EmbeddedEngine(store, report=self.events.append, runtime="none such")
+        self.engine = EmbeddedEngine(store, report=self.events.append, runtime=runtime)
         self.faces = self.engine.faces
 
-    def build(self, text: str, context: Context, *, index: int = 0, target: str = "", **changes: Any) -> Built:
+    def build(
+        self,
+        text: str,
+        context: Context,
+        *,
+        index: int = 0,
+        target: str = "",
+        will_emit: bool = False,
+        **changes: Any,
+    ) -> Built:
         """Build a level; ``events`` is about this one only."""
         self.events.clear()
         level = Level(
@@ -88,6 +97,7 @@ class Lab:
             dockerfile=stages.load(text.encode()),
             context=context,
             target=target,
+            will_emit=will_emit,
             settings=settings(**changes),
         )
         return self.engine.build(level)
@@ -107,10 +117,10 @@ class Lab:
 
 
 @contextmanager
-def new_lab(root: Path) -> Iterator[Lab]:
-    """A lab whose store is at ``root``."""
+def new_lab(root: Path, *, runtime: str = "none such") -> Iterator[Lab]:
+    """A lab whose store is at ``root``; by default one that can't run anything."""
     with Store(os.fspath(root)) as store:
-        lab = Lab(store)
+        lab = Lab(store, runtime)
         try:
             yield lab
         finally:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from dockerception.engines.embedded.faces import Faces
 from dockerception.errors import ContextError, StoreError
 from dockerception.oci import tarwriter
 from dockerception.oci.entry import Entry
 from dockerception.oci.toc import Toc
+from dockerception.progress import Event, Notice, silent
+from dockerception.sandbox.messages import DiffResult
 from dockerception.store.layers import Layer
-from unit.context.trees import Tree, file, folder, link, shown, whiteout
+from unit.context.trees import Tree, file, folder, hardlink, link, shown, whiteout
 from unit.engines.lab import Lab
 from unit.engines.test_copying import trees
 
@@ -89,3 +93,49 @@ def test_a_truncated_blob_is_an_error(lab: Lab) -> None:
         opened.truncate(514)
     with pytest.raises(StoreError, match="truncated"):
         b"".join(map(bytes, view.read(entry)))
+
+
+class Listing:
+    """A sandbox that lists trees in its own way."""
+
+    def __init__(self, found: DiffResult) -> None:
+        self.found = found
+
+    def diff(self, tree: str) -> DiffResult:
+        return self.found
+
+
+def test_a_tree_is_listed_once_and_what_it_can_not_hold_is_said(lab: Lab) -> None:
+    events: list[Event] = []
+    sandbox = Listing(DiffResult(toc=Tree(file("a")).toc(), warnings=("The socket /s is left out.",)))
+    faces = Faces(lab.store, lambda: sandbox, events.append)  # type: ignore[arg-type, return-value]
+    finished = lab.store.temporary(".upper")
+    os.mkdir(finished)
+    layer = lab.store.layers.add_tree(finished)
+    for _ in range(2):
+        assert list(faces.toc([layer.layer]).paths()) == ["a"]
+    assert events == [Notice(text="The socket /s is left out.", severity="warning")]
+
+
+@pytest.mark.parametrize(
+    ("listed", "below", "kept"),
+    [
+        ([folder("", mode=0o755, mtime=9)], [folder("", mode=0o755)], []),
+        ([folder("", mode=0o700)], [folder("", mode=0o755)], [""]),
+        ([folder("d", mtime=1)], [folder("d", mtime=1)], []),
+        ([folder("d", mtime=2)], [folder("d", mtime=1)], ["d"]),
+        ([file("a", "1"), file("b", "1")], [file("a", "1"), file("b", "2")], ["b"]),
+        ([whiteout("a")], [file("a", "1")], ["a"]),
+        ([file("a", "1"), hardlink("b", "a")], [file("a", "1")], ["a", "b"]),
+    ],
+)
+def test_what_an_overlay_copied_up_is_no_part_of_the_layer(
+    lab: Lab, listed: list[tuple[Entry, bytes]], below: list[tuple[Entry, bytes]], kept: list[str]
+) -> None:
+    base = added(lab, Tree(*below))
+    sandbox = Listing(DiffResult(toc=Tree(*listed).toc()))
+    faces = Faces(lab.store, lambda: sandbox, silent)  # type: ignore[arg-type, return-value]
+    finished = lab.store.temporary(".upper")
+    os.mkdir(finished)
+    layer = lab.store.layers.add_tree(finished)
+    assert list(faces.toc([base.layer, layer.layer]).paths()) == kept

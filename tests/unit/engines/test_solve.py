@@ -327,9 +327,10 @@ def test_labels_of_the_command_line(lab: Lab) -> None:
 
 def test_two_stores_give_the_same_image(tmp_path: Path) -> None:
     found = []
+    context = directory(tmp_path / "c", FILES)
     for name in ("one", "two"):
         with new_lab(tmp_path / name) as lab:
-            image = lab.image(lab.build(CHAIN, directory(tmp_path / "c", FILES)))
+            image = lab.image(lab.build(CHAIN, context))
             found.append((image.image, image.config.rootfs.diff_ids))
     assert found[0] == found[1]
 
@@ -337,9 +338,9 @@ def test_two_stores_give_the_same_image(tmp_path: Path) -> None:
 def test_without_a_fixed_time_the_layers_are_the_same_and_the_image_is_not(tmp_path: Path) -> None:
     found = []
     text = "FROM scratch\nCOPY source /new/dir/\nWORKDIR /new/w"
+    context = directory(tmp_path / "c", FILES)
     for epoch in (5, 6):
         with new_lab(tmp_path / str(epoch)) as lab:
-            context = directory(tmp_path / "c", FILES)
             found.append(lab.image(lab.build(text, context, epoch=epoch, is_epoch_fixed=False)))
     assert found[0].config.rootfs == found[1].config.rootfs
     assert found[0].image != found[1].image
