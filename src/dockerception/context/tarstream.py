@@ -162,10 +162,11 @@ class _PushedBack:
 
     def peek(self, size: int, *, until: Callable[[bytes], bool] | None = None) -> bytes:
         """The next ``size`` bytes, or all there are; fewer as soon as ``until`` is true of them."""
-        while len(self._ahead) < size and (chunk := self._next(CHUNK_SIZE)):
-            self._ahead += chunk
-            if until is not None and until(self._ahead):
+        while len(self._ahead) < size and not (until is not None and until(self._ahead)):
+            chunk = self._next(CHUNK_SIZE)
+            if not chunk:
                 break
+            self._ahead += chunk
         return self._ahead[:size]
 
     def read(self, size: int) -> bytes:

@@ -316,9 +316,10 @@ def test_a_silent_builder_is_told_what_it_wrote() -> None:
         receive(read, spool=-1, origin="The context", source="emitted")
 
 
-def test_a_line_of_text_is_enough() -> None:
+@pytest.mark.parametrize("said", [(b"Listening ", b"on :8001\n"), (b"Listening on :8001\n",)])
+def test_a_line_of_text_is_enough(said: tuple[bytes, ...]) -> None:
     """A server that says one line and then waits is not waited for."""
-    chunks = iter([b"Listening ", b"on :8001\n"])
+    chunks = iter(said)
     with pytest.raises(StreamError, match="found the text “Listening on :8001”"):
         receive(lambda size: next(chunks), spool=-1, origin="The context", source="emitted")
 
