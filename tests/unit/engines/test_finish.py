@@ -63,3 +63,11 @@ def test_a_base_keeps_its_history_and_platform() -> None:
     found = image_config(stage, StageState(key="k", layers=()), platform=Platform("linux", "amd64"), epoch=1)
     assert [item.created_by for item in found.history] == ["older", 'CMD ["/bin/sh", "-c", "x"]']
     assert (found.architecture, found.variant) == ("arm", "v7")
+
+
+def test_a_fixed_epoch_is_the_time_of_all_that_the_dockerfile_adds() -> None:
+    stage = evaluate("FROM scratch\nCOPY a /a\nENV A=b\nCOPY b /b\n")
+    state = StageState(key="k", layers=("one", "two"), created=(100, 200))
+    found = image_config(stage, state, platform=Platform("linux", "amd64"), epoch=1_000_000_000, is_epoch_fixed=True)
+    times = {found.created, *(item.created for item in found.history)}
+    assert times == {"2001-09-09T01:46:40Z"}

@@ -88,7 +88,13 @@ class EmbeddedEngine:
         return Built(
             level=level.index,
             key=keys.derive("image", (("layers", state.key), ("config", msgspec.msgpack.encode(stage.config)))),
-            config=image_config(stage, state, platform=settings.platform, epoch=settings.epoch),
+            config=image_config(
+                stage,
+                state,
+                platform=settings.platform,
+                epoch=settings.epoch,
+                is_epoch_fixed=settings.is_epoch_fixed,
+            ),
             is_cached=not solver.has_executed,
             materials=tuple(bases.materials),
             unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - _ALWAYS_USED,
@@ -143,8 +149,8 @@ class EmbeddedEngine:
 
     def export(self, result: Result, output: Output) -> None:
         image = self._store.images.get(result.image)
-        with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()):
-            export(self._store, self.faces, image, result.names, output, self._report)
+        with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()) as step:
+            export(self._store, self.faces, image, result.names, output, self._report, step)
 
     def outgoing(self, image: StoredImage, names: tuple[Reference, ...]) -> Outgoing:
         """An image of the store, ready for a transport."""

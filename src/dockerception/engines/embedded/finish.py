@@ -15,15 +15,20 @@ from .faces import Faces
 from .values import Evaluated, StageState, Step
 
 
-def image_config(stage: Evaluated, state: StageState, *, platform: Platform, epoch: int) -> ImageConfig:
+def image_config(
+    stage: Evaluated, state: StageState, *, platform: Platform, epoch: int, is_epoch_fixed: bool = False
+) -> ImageConfig:
     """The config of a built stage, still without diff_ids.
 
     A history item of a layer has the time when the layer was made, one of a metadata change that of the layer before
-    it; so an unchanged build gives the same image again.
+    it; so an unchanged build gives the same image again.  A fixed epoch (SOURCE_DATE_EPOCH) is the time of all that the
+    Dockerfile adds, whenever its layers were made.
     """
     inherited, steps = _whole_chain(stage)
     base = inherited.config if inherited is not None else None
-    history, newest = _history(steps, state.created, oci_config.parse_time(base.created) if base else None, epoch)
+    created = (epoch,) * len(state.created) if is_epoch_fixed else state.created
+    before = oci_config.parse_time(base.created) if base and not is_epoch_fixed else None
+    history, newest = _history(steps, created, before, epoch)
     origin = base.platform if base else platform
     return ImageConfig(
         created=oci_config.format_time(newest),
