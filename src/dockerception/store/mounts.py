@@ -6,7 +6,8 @@ import fcntl
 import hashlib
 import itertools
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
@@ -14,7 +15,13 @@ from .durable import disk_errors
 from .ledger import Ledger
 
 Sharing = Literal["shared", "private", "locked"]
+Check = Callable[[], None]
 LOCK_SUFFIX: Final = ".lock"
+_WAIT_SECONDS: Final = 0.05
+
+
+def _go_on() -> None:
+    """The check that never ends the waiting."""
 
 
 class Mounts:
@@ -25,27 +32,24 @@ class Mounts:
         self._ledger = ledger
 
     @contextmanager
-    def use(self, name: str, sharing: Sharing) -> Iterator[str]:
+    def use(self, name: str, sharing: Sharing, check: Check = _go_on) -> Iterator[str]:
         """The directory of a cache for the duration of the block.
 
         ``shared``: any number at once.  ``locked``: one after another.  ``private``: whoever finds it in use gets
-        another one, which is kept for the next time.
+        another one, which is kept for the next time.  ``check`` is called now and then while others are waited for;
+        what it raises ends the waiting.
         """
         if sharing == "shared":
             yield self._directory(name)
             return
-        numbers = itertools.count() if sharing == "private" else itertools.repeat(0)
-        for number in numbers:
+        for number in itertools.count() if sharing == "private" else itertools.repeat(0):
             directory = self._directory(f"{name}\0{number}" if number else name)
             with disk_errors("locking a cache mount"):
                 lock = os.open(directory + LOCK_SUFFIX, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if sharing == "private" else 0))
-                except BlockingIOError:
-                    continue
-                yield directory
-                return
+                if _is_ours(lock) or (sharing == "locked" and _wait(lock, check)):
+                    yield directory
+                    return
             finally:
                 os.close(lock)
 
@@ -55,3 +59,18 @@ class Mounts:
             transaction.put(f"mount:{directory}")
             transaction.hold(f"mount:{directory}")
         return os.path.join(self._folder, directory)
+
+
+def _is_ours(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _wait(lock: int, check: Check) -> bool:
+    while not _is_ours(lock):
+        check()
+        time.sleep(_WAIT_SECONDS)
+    return True

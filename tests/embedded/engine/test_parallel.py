@@ -165,3 +165,24 @@ def test_what_is_in_a_cache_is_in_no_layer(lab: Lab, build: Build) -> None:
     assert text(again, "seen") == "7 700\n"
     other = build(f"{BUSYBOX}RUN --mount=type=cache,target=/deep/c ls /deep/c > /seen", Tree())
     assert text(lab.files(lab.image(other)), "seen") == "x\n"
+
+
+def test_one_cache_mounted_twice_does_not_wait_for_itself(lab: Lab, build: Build) -> None:
+    mounts = " ".join(f"--mount=type=cache,id=one,sharing=locked,target={target}" for target in ("/a", "/b"))
+    built = build(f"{BUSYBOX}RUN {mounts} touch /a/x && ls /b > /seen", Tree())
+    assert text(lab.files(lab.image(built)), "seen") == "x\n"
+
+
+def test_a_failure_ends_the_waiting_for_a_cache(lab: Lab, build: Build) -> None:
+    locked = "--mount=type=cache,id=theirs,target=/l,sharing=locked"
+    body = f"""\
+FROM busybox AS waiting
+RUN {locked} true
+FROM busybox AS failing
+RUN exit 5
+FROM busybox
+COPY --from=waiting /x /
+COPY --from=failing /x /
+"""
+    with lab.store.mounts.use("theirs", "locked"), pytest.raises(StepError, match="failed with exit code 5"):
+        build(body, Tree())

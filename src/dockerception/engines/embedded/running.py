@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import Final
 
 from ...context.base import Context
@@ -15,9 +14,9 @@ from ...errors import ContextError, ImageError, StepError, UsageError
 from ...oci.config import ContainerConfig
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
-from ...store.mounts import Sharing
 from ...store.store import Store
 from . import configuring
+from .caches import mounted
 from .pending import Stop
 from .scope import environment_of
 from .values import Step
@@ -48,7 +47,7 @@ def run_step(
 
     Raises ``StepError`` unless it exits with 0, ``StoppedError`` when it was killed because of ``stop``.
     """
-    with ExitStack() as mounted:
+    with mounted(instruction.mounts, step.config.working_dir, store, stop) as mounts:
         request = RunRequest(
             layers=tuple(stack),
             args=configuring.command_line(instruction.command, step.config.shell),
@@ -56,7 +55,7 @@ def run_step(
             work=store.temporary(".work"),
             environment=_environment(step, proxies),
             cwd=step.config.working_dir or "/",
-            mounts=tuple(_mount(mount, step.config, store, mounted) for mount in instruction.mounts),
+            mounts=mounts,
             network="none" if "none" in (instruction.network, network) else "host",
             uid=user.uid,
             gid=user.gid,
@@ -170,20 +169,6 @@ def _environment(step: Step, proxies: Mapping[str, str]) -> tuple[str, ...]:
     """The variables of a RUN; what the Dockerfile says is stronger than the machine's proxies."""
     values = {**proxies, **dict(step.environment)}
     return tuple(f"{name}={value}" for name, value in values.items())
-
-
-def _mount(mount: ins.Mount, config: ContainerConfig, store: Store, mounted: ExitStack) -> Mount:
-    target = configuring.absolute(mount.target, config.working_dir)
-    sharing: Sharing = "locked" if mount.sharing == "locked" else "private" if mount.sharing == "private" else "shared"
-    return Mount(
-        kind="cache",
-        target=target,
-        source=mounted.enter_context(store.mounts.use(mount.id or target, sharing)),
-        is_readonly=mount.is_read_only,
-        mode=0o755 if mount.mode is None else mount.mode,
-        uid=mount.uid or 0,
-        gid=mount.gid or 0,
-    )
 
 
 class _Tail:
