@@ -12,11 +12,19 @@ import msgspec
 from ..errors import BuilderError, DockerceptionError, EmitTimeoutError
 from ..oci.config import ContainerConfig
 from ..process import ending
-from ..progress import Reporter, StepLog, StepProgress
+from ..progress import Notice, Reporter, StepLog, StepProgress
 
 _POLL_SECONDS: Final = 0.5
 _CHUNK: Final = 1 << 20
 _SAY_WAITING_SECONDS: Final = 5.0
+_SAY_SERVER_SECONDS: Final = 30.0
+_IS_SERVER: Final = (
+    "this image looks like a server, not like a builder; to build one image without running it,"
+    " use “dockerception assemble”"
+)
+_EXEC_FORMAT_ERROR: Final = "exec format error"
+"""What runtimes say, in either case, where the kernel does not know a program; it is their exit code then."""
+
 _TAIL_BYTES: Final = 4096
 _TAIL_LINES: Final = 20
 _SIGNAL_BASE: Final = 128
@@ -66,6 +74,10 @@ class BuilderLog:
         """Tell that the builder is waited for."""
         self._report(StepProgress(step=self._step, done_bytes=0, note="waiting for a context"))
 
+    def say_server(self, seconds: float) -> None:
+        """Warn that nothing has come for so long, and that nothing will."""
+        self._report(Notice(text=f"No context after {seconds:g} s: {_IS_SERVER}.", severity="warning"))
+
     @property
     def tail(self) -> str:
         """The last lines."""
@@ -94,7 +106,8 @@ class PipeEmission:
         self._config = config
         self._started = time.monotonic()
         self._received = 0
-        self._has_said_waiting = self._has_given_up = self._has_ended = False
+        self._has_said_waiting = self._has_said_server = False
+        self._has_given_up = self._has_ended = False
 
     def read(self, size: int) -> bytes:
         while not self._has_data(_POLL_SECONDS):
@@ -153,16 +166,19 @@ class PipeEmission:
         if not self._has_said_waiting and not self._received and waited > _SAY_WAITING_SECONDS:
             self._has_said_waiting = True
             self._log.say_waiting()
+        if not self._has_said_server and waited > _SAY_SERVER_SECONDS and self._looks_like_server():
+            self._has_said_server = True
+            self._log.say_server(waited)
         if self._is_too_silent():
             raise self._timed_out()
 
+    def _looks_like_server(self) -> bool:
+        return not self._received and bool(self._config.exposed_ports or self._config.healthcheck)
+
     def _timed_out(self) -> EmitTimeoutError:
         hint = "raise --emit-timeout if the builder needs longer"
-        if not self._received and (self._config.exposed_ports or self._config.healthcheck):
-            hint = (
-                "this image looks like a server, not like a builder; to build one image without running it,"
-                " use “dockerception assemble”"
-            )
+        if self._looks_like_server():
+            hint = _IS_SERVER
         got = f"after {self._received} bytes of context" if self._received else "and has not emitted a context"
         return EmitTimeoutError(
             f"The builder “{self._command}” has been silent for {self._timeout:g} s {got}.",
@@ -174,6 +190,8 @@ class PipeEmission:
         hint = "what it had written until then is not used"
         if returncode == 127:
             hint = "exit code 127 means that a command was not found; does the builder image have a shell and tar?"
+        elif _EXEC_FORMAT_ERROR in self._log.tail.lower():
+            hint = "its program is for another architecture, or a script without a “#!” line"
         ended = ending(_SIGNAL_BASE - returncode) if returncode > _SIGNAL_BASE else ending(returncode)
         return BuilderError(f"The builder “{self._command}” {ended}.", details=self._log.tail, hint=hint)
 

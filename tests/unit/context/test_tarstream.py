@@ -311,7 +311,7 @@ def test_a_silent_builder_is_told_what_it_wrote() -> None:
             raise EmitTimeoutError("The builder was silent for 600 s.")
         return stream.read(size)
 
-    stream = io.BytesIO(b"Listening on :8001\n")
+    stream = io.BytesIO(b"Listening on :8001")
     with pytest.raises(EmitTimeoutError, match=r"silent for 600 s\. Until then .* “Listening on :8001”(.|\n)*assemble"):
         receive(read, spool=-1, origin="The context", source="emitted")
 
