@@ -1,4 +1,4 @@
-"""Images of the store on their way out: as archives, layouts, file trees, or into a daemon."""
+"""Images of the store on their way out: as archives, layouts, file trees, into a daemon, or into a registry."""
 
 from __future__ import annotations
 
@@ -10,37 +10,28 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+import msgspec
+
 from ...errors import DiskFullError, DockerceptionError, TransportError, UsageError
-from ...oci import media_types
-from ...oci.manifest import Descriptor
 from ...progress import Notice, Reporter
 from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
-from ...transports.base import Outgoing, OutgoingLayer
+from ...transports.base import Outgoing
 from ..base import Output
-from .faces import Faces, read_range
+from .faces import Faces
+from .packing import ATTRIBUTES, Packing, is_packing, pack, read_flag, read_packing
+from .steps import RunningStep
 
 Sink = Callable[[bytes], None]
-_ATTRIBUTES: Final = {"oci": ("tar",)}
-TYPES: Final = ("docker", "oci", "tar", "local", "image", "load")
+_ATTRIBUTES: Final = {"oci": ("tar",), "image": ("name", "push"), "registry": ("name", "push")}
+_PACKED: Final = ("oci", "image", "registry")
+TYPES: Final = ("docker", "oci", "tar", "local", "image", "registry", "load")
 
 
 def outgoing(store: Store, faces: Faces, image: StoredImage, names: tuple[Reference, ...]) -> Outgoing:
     """An image ready for a transport, its layers as uncompressed blobs (made now where they are missing)."""
-    layers = []
-    for index in range(len(image.layers)):
-        layer = faces.blob(image.layers[: index + 1])
-        path = store.blobs.path(layer.diff_id)
-        size = os.path.getsize(path)
-        layers.append(
-            OutgoingLayer(
-                diff_id=layer.diff_id,
-                blob=Descriptor(media_type=media_types.OCI_LAYER, digest=layer.diff_id, size=size),
-                read=_reader(path, size),
-            )
-        )
-    return Outgoing(config_bytes=image.config_bytes, layers=tuple(layers), names=names, platform=image.config.platform)
+    return pack(store, faces, image, names, Packing(compression="uncompressed", is_forced=True))
 
 
 def export(
@@ -50,13 +41,17 @@ def export(
     names: tuple[Reference, ...],
     output: Output,
     report: Reporter,
+    step: RunningStep,
 ) -> None:
     """Write an image to where an output says.  A file appears whole or not at all.
 
     Raises ``UsageError`` for an output that makes no sense and ``TransportError`` where it can't be written.
     """
     _check(output)
-    if output.type == "image":
+    attributes = dict(output.attributes)
+    if output.type in ("image", "registry"):
+        if read_flag("push", attributes.get("push", str(output.type == "registry"))):
+            _push(store, faces, image, names, output, report, step)
         return
     if output.type == "load" or (output.type == "docker" and not output.destination):
         from ...transports import docker_archive, docker_daemon
@@ -73,22 +68,62 @@ def export(
         with destination(output.destination) as sink:
             docker_archive.write(outgoing(store, faces, image, names), sink)
     elif output.type == "oci":
-        from ...transports import layout_directory, oci_layout
-
-        if dict(output.attributes).get("tar", "true") in ("false", "0"):
-            layout_directory.write_directory(outgoing(store, faces, image, names), output.destination)
-            return
-        with destination(output.destination) as sink:
-            oci_layout.write(outgoing(store, faces, image, names), sink)
+        _export_layout(pack(store, faces, image, names, _layout_packing(output)), output)
     else:
         _export_files(faces, image, output, report)
 
 
+def pushed_names(names: tuple[Reference, ...], output: Output) -> tuple[Reference, ...]:
+    """Where an output pushes to: its ``name``, several separated by commas, else the image's names."""
+    given = dict(output.attributes).get("name", "")
+    found = tuple(Reference.parse(name.strip()) for name in given.split(",")) if given else names
+    if not found:
+        raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME, or name=… in the output")
+    return found
+
+
+def _push(
+    store: Store,
+    faces: Faces,
+    image: StoredImage,
+    names: tuple[Reference, ...],
+    output: Output,
+    report: Reporter,
+    step: RunningStep,
+) -> None:
+    from ...transports.registry.session import Registries
+    from .pushing import push_image
+
+    packing = read_packing(output.attributes)
+    with Registries() as registries:
+        for name in pushed_names(names, output):
+            pushed = push_image(store, faces, image, name, packing, report=report, step=step, registries=registries)
+            report(Notice(text=f"Pushed {name.familiar}: {pushed.digest}"))
+
+
+def _layout_packing(output: Output) -> Packing:
+    packing = read_packing(output.attributes, default="uncompressed")
+    # Without a word about compression an archive has plain layers, whatever they came as.
+    given = {name for name, _ in output.attributes}
+    return packing if "compression" in given else msgspec.structs.replace(packing, is_forced=True)
+
+
+def _export_layout(image: Outgoing, output: Output) -> None:
+    from ...transports import layout_directory, oci_layout
+
+    if not read_flag("tar", dict(output.attributes).get("tar", "true")):
+        layout_directory.write_directory(image, output.destination)
+        return
+    with destination(output.destination) as sink:
+        oci_layout.write(image, sink)
+
+
 def _check(output: Output) -> None:
+    known = _ATTRIBUTES.get(output.type, ())
     for name, _ in output.attributes:
-        if name not in _ATTRIBUTES.get(output.type, ()):
-            known = ", ".join(("dest", *_ATTRIBUTES.get(output.type, ())))
-            raise UsageError(f"The output type={output.type} has no attribute “{name}”.", hint=f"it has {known}")
+        if name not in known and not (output.type in _PACKED and is_packing(name)):
+            there = ", ".join(("dest", *known, *(ATTRIBUTES if output.type in _PACKED else ())))
+            raise UsageError(f"The output type={output.type} has no attribute “{name}”.", hint=f"it has {there}")
 
 
 def _export_files(faces: Faces, image: StoredImage, output: Output, report: Reporter) -> None:
@@ -170,7 +205,3 @@ def _cannot_write(path: str, error: OSError) -> DockerceptionError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFullError(f"{path} can't be written: the disk is full.", hint="free some space there")
     return TransportError(f"{path} can't be written: {error.strerror}.")
-
-
-def _reader(path: str, size: int) -> Callable[[], Iterator[bytes]]:
-    return lambda: read_range(path, 0, size)

@@ -1,4 +1,4 @@
-"""Images from registries into the store, and what is remembered of how they came: the manifest, byte for byte."""
+"""Images from registries into the store."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from ...progress import Reporter
-from ...reference import Digest, Platform, Reference
+from ...reference import Platform, Reference
 from ...store.images import StoredImage
-from ...store.records import Record
 from ...store.store import Store
-from . import keys
+from . import origins
 from .importing import import_image
+from .origins import Came
 from .steps import RunningStep
 
 if TYPE_CHECKING:
@@ -29,14 +29,6 @@ class Pulled(msgspec.Struct, frozen=True, kw_only=True):
     image: StoredImage
     digest: str
     was_here: bool
-
-
-class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """How an image came: its manifest, and the repositories (``registry/path``) that have its blobs."""
-
-    media_type: str
-    manifest: bytes
-    repositories: tuple[str, ...]
 
 
 def pull(
@@ -62,32 +54,6 @@ def pull(
         else:
             store.images.name(image, reference)
         step.is_cached = was_here
-        came = Origin(
-            media_type=source.manifest_type, manifest=source.manifest_bytes, repositories=(reference.repository,)
-        )
-        _remember(store, image, came)
+        origins.remember_manifest(store, image, Came(data=source.manifest_bytes, media_type=source.manifest_type))
+        origins.remember_layers(store, image, reference)
         return Pulled(image=image, digest=source.digest, was_here=was_here)
-
-
-def find_origin(store: Store, image: StoredImage) -> Origin | None:
-    """How an image came to the store; None if it was not pulled."""
-    value = store.records.get(_key(image))
-    return None if value is None else msgspec.msgpack.decode(value, type=Origin)
-
-
-def resolved(reference: Reference, digest: str) -> str:
-    """The name with the digest that it leads to: what a digest pins it to."""
-    return str(msgspec.structs.replace(reference, tag="", digest=Digest.parse(digest)))
-
-
-def _remember(store: Store, image: StoredImage, came: Origin) -> None:
-    before = find_origin(store, image)
-    if before is not None:
-        repositories = tuple(sorted({*before.repositories, *came.repositories}))
-        came = msgspec.structs.replace(came, repositories=repositories)
-    if came != before:
-        store.records.put([Record(_key(image), msgspec.msgpack.encode(came), (f"image:{image.image}",))])
-
-
-def _key(image: StoredImage) -> str:
-    return keys.derive("origin", (("image", image.image),))
