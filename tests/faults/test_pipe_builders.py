@@ -118,7 +118,9 @@ _BUILDERS = {
     "15: no interpreter": _Builder(
         ["/scripts/lost"], _failed("could not be started: “/scripts/lost” needs “/bin/nosuchshell” to run")
     ),
-    "15: a wrong format": _Builder(["/scripts/noise"], _failed("“/scripts/noise”", "another architecture", "Exec format error")),
+    "15: a wrong format": _Builder(
+        ["/scripts/noise"], _failed("“/scripts/noise”", "another architecture", "Exec format error")
+    ),
     "15: no such directory": _Builder(
         ["./tool"], _failed("could not be started: “./tool” is not found"), instructions="WORKDIR /new"
     ),
