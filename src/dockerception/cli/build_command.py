@@ -83,7 +83,7 @@ def make_request(options: Options) -> BuildRequest:
         pull=options.pull,
         network=options.network,
         platform=options.platform,
-        outputs=(*options.output, *((Output(type="load"),) if options.load else ())),
+        outputs=_outputs(options),
         builder_tag=options.builder_tag,
         runtime_file=options.runtime_file,
         runtime_dockerfile=options.runtime_dockerfile,
@@ -153,7 +153,15 @@ def check_builder_tag(options: Options) -> None:
         raise UsageError("--builder-tag needs a name to begin with.", hint="write --builder-tag=NAME, or give a -t")
 
 
+def _outputs(options: Options) -> tuple[Output, ...]:
+    """All outputs, those that have an option of their own last."""
+    flags = (("load", options.load), ("registry", options.push))
+    return (*options.output, *(Output(type=kind) for kind, is_wanted in flags if is_wanted))
+
+
 def _check_outputs(options: Options) -> None:
+    if options.push and not options.tag:
+        raise UsageError("--push needs a name to push to.", hint="give -t REGISTRY/NAME")
     to_stdout = [each for each in options.output if each.destination == "-"]
     if len(to_stdout) > 1:
         raise UsageError("Several outputs go to stdout.", hint="give all but one a dest=FILE")

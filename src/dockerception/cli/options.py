@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     progress: str = "auto"
     output: tuple[Output, ...] = ()
     load: bool = False
+    push: bool = False
     iidfile: str = ""
     metadata_file: str = ""
     quiet: bool = False
@@ -199,8 +200,9 @@ RESULT: Final = (
         multiple=True,
         type=Value("output", values.output),
         help="Write the image out: type=docker|oci|tar|local,dest=PATH; a bare path is a directory of its files, - a"
-        " tar of them on stdout.",
+        " tar of them on stdout; type=registry,name=NAME pushes it.",
     ),
+    _common("--push", is_flag=True, help="Push the image to the registries of its names (-t)."),
     _common("--load", is_flag=True, help="Load the image into a Docker or Podman daemon of this machine."),
     _common("--iidfile", metavar="FILE", default="", help="Write the image's id to a file."),
     _common("--metadata-file", metavar="FILE", default="", help="Write what came of it to a file, as JSON."),

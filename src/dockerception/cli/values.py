@@ -13,7 +13,7 @@ _SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE
 _DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SECONDS: Final = (86400, 3600, 60, 1)
 _UNITS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_OUTPUT_TYPES: Final = ("docker", "oci", "tar", "local", "image")
+_OUTPUT_TYPES: Final = ("docker", "oci", "tar", "local", "image", "registry")
 
 
 def size(text: str) -> int:
@@ -82,7 +82,7 @@ def volume(text: str) -> tuple[str, str, bool]:
 
 
 def output(text: str) -> Output:
-    """``type=docker|oci|tar|local|image[,dest=…]``, a bare directory, or ``-`` for a tar on stdout.
+    """``type=docker|oci|tar|local|image|registry[,dest=…]``, a bare directory, or ``-`` for a tar on stdout.
 
     Fields are comma-separated values (RFC 4180), as with ``docker buildx build``.  ``type=docker`` without ``dest``
     means a daemon, as there: its type is ``load``.
@@ -110,6 +110,8 @@ def _complete(text: str, pairs: dict[str, str]) -> Output:
         kind = "load"
     elif kind in ("oci", "tar") and not destination:
         destination = "-"
+    if kind in ("image", "registry") and destination:
+        raise UsageError(f"The output “{text}” has a dest.", hint=f"type={kind} takes name=REGISTRY/NAME")
     return Output(type=kind, destination=destination, attributes=tuple(pairs.items()))
 
 
