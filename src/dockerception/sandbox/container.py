@@ -28,7 +28,7 @@ def run(which: Runtime, session: Session) -> RunResult:
     child = os.posix_spawn(
         which.path,
         runtime.command(which),
-        {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "XDG_RUNTIME_DIR": bundle},
+        _environment(bundle),
         file_actions=[
             (os.POSIX_SPAWN_DUP2, stdin, 0),
             (os.POSIX_SPAWN_DUP2, stdout, 1),
@@ -42,6 +42,16 @@ def run(which: Runtime, session: Session) -> RunResult:
     status = _watch(child, session)
     _end_descendants()
     return runtime.result(_returncode(status), _read(f"{bundle}/log"))
+
+
+def _environment(bundle: str) -> dict[str, str]:
+    """The runtime's own.  The last one is where runtimes put the file from which they protect their program; in /tmp
+    it would outlive a SIGKILL."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "XDG_RUNTIME_DIR": bundle,
+        "_LIBCONTAINER_STATEDIR": bundle,
+    }
 
 
 def _watch(child: int, session: Session) -> int:
