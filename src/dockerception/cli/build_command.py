@@ -12,6 +12,7 @@ import msgspec
 from click import Context as ClickContext
 
 from ..engines.base import Output
+from ..engines.outputs import is_push, names_of
 from ..errors import ContextError, DockerceptionError, UsageError
 from ..request import BuildRequest, epoch_from_environment
 from . import output
@@ -160,8 +161,9 @@ def _outputs(options: Options) -> tuple[Output, ...]:
 
 
 def _check_outputs(options: Options) -> None:
-    if options.push and not options.tag:
-        raise UsageError("--push needs a name to push to.", hint="give -t REGISTRY/NAME")
+    for each in (*options.output, *((Output(type="registry"),) if options.push else ())):
+        if is_push(each) and not names_of(each, options.tag):
+            raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME")
     to_stdout = [each for each in options.output if each.destination == "-"]
     if len(to_stdout) > 1:
         raise UsageError("Several outputs go to stdout.", hint="give all but one a dest=FILE")

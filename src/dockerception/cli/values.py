@@ -6,6 +6,7 @@ import os
 import re
 from typing import Final
 
+from ..engines import outputs
 from ..engines.base import Output
 from ..errors import UsageError
 
@@ -112,7 +113,7 @@ def _complete(text: str, pairs: dict[str, str]) -> Output:
         destination = "-"
     if kind in ("image", "registry") and destination:
         raise UsageError(f"The output “{text}” has a dest.", hint=f"type={kind} takes name=REGISTRY/NAME")
-    return Output(type=kind, destination=destination, attributes=tuple(pairs.items()))
+    return outputs.check(Output(type=kind, destination=destination, attributes=tuple(pairs.items())))
 
 
 def _fields(text: str) -> list[str]:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..engines.embedded.engine import EmbeddedEngine
-from ..engines.embedded.packing import read_packing
 from ..engines.embedded.pulling import Pulled
 from ..engines.embedded.pulling import pull as pull_image
 from ..engines.embedded.pushing import push_image
 from ..engines.embedded.steps import Steps
+from ..engines.outputs import read_packing
 from ..errors import UsageError
 from ..progress import Reporter, silent
 from ..reference import DEFAULT_DOMAIN, Platform, Reference

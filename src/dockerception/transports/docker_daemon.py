@@ -72,14 +72,20 @@ def open_image(name: str, *, platform: Platform, spool: str) -> DaemonImage:
 
 
 class DaemonImage:
-    """An image of a daemon, exported when first needed.  ``identity`` is the id that the daemon gives it."""
+    """An image of a daemon, exported when first needed.
 
-    def __init__(self, client: Any, name: str, identity: str, platform: Platform, spool: str) -> None:
+    ``identity`` is the id that the daemon gives it.  ``close`` closes ``client`` too, unless others use it.
+    """
+
+    def __init__(
+        self, client: Any, name: str, identity: str, platform: Platform, spool: str, *, shares_client: bool = False
+    ) -> None:
         self.identity = identity
         self._client = client
         self._name = name
         self._platform = platform
         self._spool = spool
+        self._shares_client = shares_client
         self._opened: FileImage | None = None
 
     @property
@@ -102,7 +108,8 @@ class DaemonImage:
             self._opened.close()
             os.unlink(self._spool)
             self._opened = None
-        self._client.close()
+        if not self._shares_client:
+            self._client.close()
 
     @property
     def _image(self) -> FileImage:

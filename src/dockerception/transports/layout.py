@@ -11,20 +11,16 @@ from ..errors import ImageError
 from ..oci import config as oci_config
 from ..oci import manifest, media_types, tarwriter
 from ..oci.entry import DIRECTORY, FILE, Entry
-from ..oci.manifest import Descriptor, DescriptorPlatform, Index, Manifest
+from ..oci.manifest import Descriptor, DescriptorPlatform, Index
 from ..reference import Digest, Reference
 from .base import Outgoing, OutgoingLayer
+from .image_manifest import image_manifest
 
 LAYOUT: Final = "oci-layout"
 LAYOUT_BYTES: Final = b'{"imageLayoutVersion":"1.0.0"}'
 INDEX: Final = "index.json"
 REF_NAME: Final = "org.opencontainers.image.ref.name"
 CONTAINERD_NAME: Final = "io.containerd.image.name"
-
-_OCI_TYPES: Final = {
-    media_types.DOCKER_LAYER: media_types.OCI_LAYER,
-    media_types.DOCKER_LAYER_GZIP: media_types.OCI_LAYER_GZIP,
-}
 
 
 class LayoutDocuments(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,30 +114,12 @@ def _file(name: str, size: int, chunks: Iterable[bytes], mtime: int) -> Iterator
 
 
 def _add_manifest(image: Outgoing, blobs: dict[str, bytes]) -> Descriptor:
-    config = manifest.describe(image.config_bytes, media_types.OCI_CONFIG)
-    layers = tuple(
-        Descriptor(
-            media_type=_OCI_TYPES.get(layer.blob.media_type, layer.blob.media_type),
-            digest=layer.blob.digest,
-            size=layer.blob.size,
-        )
-        for layer in image.layers
-    )
-    data = manifest.encode(
-        Manifest(
-            schema_version=2,
-            media_type=media_types.OCI_MANIFEST,
-            config=config,
-            layers=layers,
-            annotations=image.annotations or None,
-        )
-    )
-    descriptor = manifest.describe(data, media_types.OCI_MANIFEST)
-    blobs[descriptor.digest] = data
-    blobs[config.digest] = image.config_bytes
+    made = image_manifest(image)
+    blobs[made.descriptor.digest] = made.data
+    blobs[made.config.digest] = image.config_bytes
     platform = image.platform
     return msgspec.structs.replace(
-        descriptor, platform=DescriptorPlatform(platform.architecture, platform.os, platform.variant)
+        made.descriptor, platform=DescriptorPlatform(platform.architecture, platform.os, platform.variant)
     )
 
 

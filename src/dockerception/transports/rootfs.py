@@ -92,13 +92,15 @@ class DirectoryRootfs:
 
 
 def write_tar(context: Context, sink: Callable[[bytes], None]) -> None:
-    """Write a file tree as an uncompressed tar to ``sink``, which gets its bytes in order.
+    """Write a file tree as an uncompressed tar to ``sink``, which gets its bytes in order (see ``tar_chunks``)."""
+    for chunk in tar_chunks(context):
+        sink(chunk)
 
-    Owners are 0:0 unless the context keeps them.  Equal trees give equal bytes.
-    """
+
+def tar_chunks(context: Context) -> Iterator[bytes]:
+    """A file tree as an uncompressed tar, owners 0:0 unless the context keeps them.  Equal trees give equal bytes."""
     links = LinkOrder(context.find, context.read)
-    for chunk in tarwriter.write(_entries(context, links), links.contents):
-        sink(bytes(chunk))
+    return map(bytes, tarwriter.write(_entries(context, links), links.contents))
 
 
 def write_directory(context: Context, directory: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Where an image comes from, as a user writes it: ``apt://…``, ``oci-layout://DIR``, ``docker-archive:FILE`` and so on.
+"""Where an image comes from, as a user writes it: ``apt://…``, ``docker://NAME``, ``oci-layout://DIR`` and so on.
 
 Each transport's module is imported when it is used.  Plain directories, ``docker-image://`` names and URLs are others'
 business.
@@ -13,11 +13,11 @@ from typing import Final, Literal
 import msgspec
 
 from ..errors import UsageError
-from ..reference import Digest, Platform
+from ..reference import Digest, Platform, Reference
 from .base import SourceImage
 from .file_image import FileImage
 
-Kind = Literal["apt", "oci-layout", "oci-archive", "docker-archive", "docker-daemon", "rootfs"]
+Kind = Literal["apt", "oci-layout", "oci-archive", "docker-archive", "docker-daemon", "docker", "rootfs"]
 
 _SCHEMES: Final[dict[str, Kind]] = {
     "apt://": "apt",
@@ -25,6 +25,7 @@ _SCHEMES: Final[dict[str, Kind]] = {
     "oci-archive:": "oci-archive",
     "docker-archive:": "docker-archive",
     "docker-daemon:": "docker-daemon",
+    "docker://": "docker",
     "rootfs:": "rootfs",
 }
 
@@ -66,6 +67,9 @@ def parse(text: str) -> SourceSpec:
     rest = rest.removeprefix("//")
     if not rest:
         raise UsageError(f"“{text}” names nothing.", hint=f"write it as {kind}:PATH")
+    if kind == "docker":
+        Reference.parse(rest)
+        return SourceSpec(text=text, kind=kind, name=rest)
     if kind == "docker-daemon":
         return SourceSpec(text=text, kind=kind, name=rest)
     if kind == "rootfs":
@@ -106,6 +110,10 @@ def open_source(spec: SourceSpec, *, platform: Platform, scratch: str, log: Call
 
             spool = os.path.join(tempfile.mkdtemp(prefix="daemon-", dir=scratch), "image.tar")
             return docker_daemon.open_image(spec.name, platform=platform, spool=spool)
+        case "docker":
+            from .registry.pull import open_image
+
+            return open_image(Reference.parse(spec.name), platform=platform)
         case "rootfs":
             from . import rootfs
 

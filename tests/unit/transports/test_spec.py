@@ -51,7 +51,8 @@ def test_a_path_with_a_colon(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("docker://app", "does not say what kind"),
+        ("ftp://app", "does not say what kind"),
+        ("docker://App", "is not an image name"),
         ("./folder", "does not say what kind"),
         ("rootfs:", "names nothing"),
         ("oci-layout://a@sha256:12", "is not a digest"),

@@ -18,14 +18,14 @@ from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing
+from .. import outputs
 from ..base import Output
+from ..outputs import Packing
 from .faces import Faces
-from .packing import ATTRIBUTES, Packing, is_packing, pack, read_flag, read_packing
+from .packing import pack
 from .steps import RunningStep
 
 Sink = Callable[[bytes], None]
-_ATTRIBUTES: Final = {"oci": ("tar",), "image": ("name", "push"), "registry": ("name", "push")}
-_PACKED: Final = ("oci", "image", "registry")
 TYPES: Final = ("docker", "oci", "tar", "local", "image", "registry", "load")
 
 
@@ -47,11 +47,10 @@ def export(
 
     Raises ``UsageError`` for an output that makes no sense and ``TransportError`` where it can't be written.
     """
-    _check(output)
-    attributes = dict(output.attributes)
+    outputs.check(output)
     if output.type in ("image", "registry"):
-        if read_flag("push", attributes.get("push", str(output.type == "registry"))):
-            _push(store, faces, image, names, output, report, step)
+        if outputs.is_push(output):
+            _push(store, faces, image, outputs.names_of(output, names), output, report, step)
         return
     if output.type == "load" or (output.type == "docker" and not output.destination):
         from ...transports import docker_archive, docker_daemon
@@ -73,15 +72,6 @@ def export(
         _export_files(faces, image, output, report)
 
 
-def pushed_names(names: tuple[Reference, ...], output: Output) -> tuple[Reference, ...]:
-    """Where an output pushes to: its ``name``, several separated by commas, else the image's names."""
-    given = dict(output.attributes).get("name", "")
-    found = tuple(Reference.parse(name.strip()) for name in given.split(",")) if given else names
-    if not found:
-        raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME, or name=… in the output")
-    return found
-
-
 def _push(
     store: Store,
     faces: Faces,
@@ -94,15 +84,17 @@ def _push(
     from ...transports.registry.session import Registries
     from .pushing import push_image
 
-    packing = read_packing(output.attributes)
+    if not names:
+        raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME, or name=… in the output")
+    packing = outputs.read_packing(output.attributes)
     with Registries() as registries:
-        for name in pushed_names(names, output):
+        for name in names:
             pushed = push_image(store, faces, image, name, packing, report=report, step=step, registries=registries)
             report(Notice(text=f"Pushed {name.familiar}: {pushed.digest}"))
 
 
 def _layout_packing(output: Output) -> Packing:
-    packing = read_packing(output.attributes, default="uncompressed")
+    packing = outputs.read_packing(output.attributes, default="uncompressed")
     # Without a word about compression an archive has plain layers, whatever they came as.
     given = {name for name, _ in output.attributes}
     return packing if "compression" in given else msgspec.structs.replace(packing, is_forced=True)
@@ -111,19 +103,11 @@ def _layout_packing(output: Output) -> Packing:
 def _export_layout(image: Outgoing, output: Output) -> None:
     from ...transports import layout_directory, oci_layout
 
-    if not read_flag("tar", dict(output.attributes).get("tar", "true")):
+    if not outputs.read_flag("tar", dict(output.attributes).get("tar", "true")):
         layout_directory.write_directory(image, output.destination)
         return
     with destination(output.destination) as sink:
         oci_layout.write(image, sink)
-
-
-def _check(output: Output) -> None:
-    known = _ATTRIBUTES.get(output.type, ())
-    for name, _ in output.attributes:
-        if name not in known and not (output.type in _PACKED and is_packing(name)):
-            there = ", ".join(("dest", *known, *(ATTRIBUTES if output.type in _PACKED else ())))
-            raise UsageError(f"The output type={output.type} has no attribute “{name}”.", hint=f"it has {there}")
 
 
 def _export_files(faces: Faces, image: StoredImage, output: Output, report: Reporter) -> None:

@@ -10,9 +10,10 @@ from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing
+from ..outputs import Packing
 from . import origins
 from .faces import Faces
-from .packing import Packing, pack
+from .packing import pack
 from .steps import RunningStep
 
 if TYPE_CHECKING:
