@@ -52,6 +52,17 @@ class DirectoryContext:
         return f"the context directory {self._root}"
 
     @property
+    def root(self) -> str:
+        """The path of the directory."""
+        return self._root
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The ignore rules as the lines of an ignore file."""
+        runs = self._rules.runs if self._rules is not None else ()
+        return tuple(pattern.text for run in runs for pattern in run.patterns)
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What was left out and why, one sentence each."""
         return self._listing.notes

@@ -17,7 +17,7 @@ from ...sandbox.client import Sandbox
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
-from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Level, Output, Result
+from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Level, Output, Result, Settings
 from ..capabilities import check
 from ..emission import PipeEmission, nothing_to_run
 from . import keys
@@ -49,7 +49,13 @@ class EmbeddedEngine:
     capabilities = Capabilities(name="The embedded engine", platforms=False)
 
     def __init__(
-        self, store: Store, *, report: Reporter = silent, isolation: str = "auto", runtime: str = "auto"
+        self,
+        store: Store,
+        *,
+        report: Reporter = silent,
+        isolation: str = "auto",
+        runtime: str = "auto",
+        steps: Steps | None = None,
     ) -> None:
         self._store = store
         self._report = report
@@ -58,7 +64,7 @@ class EmbeddedEngine:
         self._sandbox: Sandbox | None = None
         self._lock = threading.Lock()
         self._solvers: list[Solver] = []
-        self._steps = Steps(report)
+        self._steps = steps or Steps(report)
         self.faces = Faces(store, self.sandbox, report)
 
     def sandbox(self) -> Sandbox:
@@ -76,7 +82,7 @@ class EmbeddedEngine:
     def build(self, level: Level) -> Built:
         settings = level.settings
         check(self.capabilities, settings)
-        bases = Bases(self._store, settings, self._report, self._view, self._steps)
+        bases = self.bases(settings)
         evaluator = Evaluator(
             level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named
         )
@@ -100,6 +106,10 @@ class EmbeddedEngine:
             unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - _ALWAYS_USED,
             handle=_Handle(stage, state),
         )
+
+    def bases(self, settings: Settings) -> Bases:
+        """What looks up the names of one level's Dockerfile."""
+        return Bases(self._store, settings, self._report, self._view, self._steps)
 
     def _solver(self, level: Level, evaluator: Evaluator, bases: Bases) -> Solver:
         stop = Stop()

@@ -26,6 +26,10 @@ class Steps:
         self._report = report
         self._numbers = itertools.count(1)
 
+    def next_number(self) -> int:
+        """A number for a step that is reported elsewhere."""
+        return next(self._numbers)
+
     @contextmanager
     def step(self, name: str, *, level: int = 0) -> Iterator[RunningStep]:
         """A step for the duration of the block; an exception ends it with its message."""

@@ -1,0 +1,36 @@
+"""What is asked of a daemon's builder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from ...context.base import Context
+from ...reference import Platform
+from ..base import Network
+from .reporting import Progress
+
+
+class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One build: ``dockerfile`` is its text, whose names all mean something to the daemon."""
+
+    dockerfile: bytes
+    context: Context
+    target: str = ""
+    build_args: Mapping[str, str] = {}
+    labels: Mapping[str, str] = {}
+    network: Network = "default"
+    platform: Platform
+    no_cache: bool = False
+    no_cache_stages: frozenset[str] = frozenset()
+
+
+class Builder(Protocol):
+    """One way to build in a daemon.  ``builds_all_stages``: also those in front of the target that it does not need."""
+
+    builds_all_stages: bool
+
+    def build(self, order: BuildOrder, progress: Progress) -> str:
+        """Build; returns the id of the image, which has no name.  Raises our own errors."""

@@ -1,0 +1,111 @@
+"""The builder of the API: Docker's classic one, and Podman's.
+
+Both answer with a stream of messages: lines that announce a step, what it prints, and the image in the end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ...errors import TransportError
+from ...reference import Platform
+from . import context_tar
+from .api import Daemon
+from .building import BuildOrder
+from .failures import build_failure
+from .reporting import Progress
+
+_STEP: Final = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) (\d+/\d+) ?: (.*)")
+_CACHED: Final = re.compile(r" ?-+> (?:Using cache)\b")
+_NOISE: Final = re.compile(r" ?-+> |COMMIT|Successfully |Removing intermediate|[0-9a-f]{64}$")
+_COLOUR: Final = re.compile(r"\x1b\[\d*m")
+
+
+class ApiBuilder:
+    """Builds with the builder of the API (see ``building.Builder``)."""
+
+    builds_all_stages = True
+
+    def __init__(self, daemon: Daemon) -> None:
+        self._daemon = daemon
+
+    def build(self, order: BuildOrder, progress: Progress) -> str:
+        """Build; returns the image's id."""
+        name = f".dockerfile-{secrets.token_hex(8)}"
+        tar = context_tar.chunks(order.context, order.dockerfile, name)
+        reading = _Reading(progress)
+        try:
+            for message in self._daemon.build(tar, self._parameters(order, name)):
+                reading.take(message)
+        except BaseException:
+            progress.end_all("stopped")
+            raise
+        if reading.error:
+            error = progress.readable(reading.error)
+            progress.end_all(error)
+            raise build_failure(self._daemon.name, error, progress.output)
+        progress.end_all()
+        if not reading.image:
+            raise TransportError(f"{self._daemon.name} ended the build without an image.")
+        return reading.image
+
+    def _parameters(self, order: BuildOrder, name: str) -> dict[str, str]:
+        given = {
+            "dockerfile": name,
+            "target": order.target,
+            "buildargs": json.dumps(dict(order.build_args)) if order.build_args else "",
+            "labels": json.dumps(dict(order.labels)) if order.labels else "",
+            "networkmode": order.network if order.network != "default" else "",
+            "nocache": "1" if order.no_cache else "",
+            "platform": str(order.platform) if order.platform != Platform.host() else "",
+            "rm": "1",
+            "forcerm": "1",
+        }
+        if self._daemon.name == "Podman":
+            # As Docker has it: a layer for each step, and no label that tells who built.
+            given |= {"layers": "1", "identitylabel": "0"}
+        return {key: value for key, value in given.items() if value}
+
+
+class _Reading:
+    """What the messages of one build say."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._current = ""
+        self._is_cached = False
+        self.image = ""
+        self.error = ""
+
+    def take(self, message: dict[str, Any]) -> None:
+        if "error" in message:
+            self.error = str(message["error"])
+        aux = message.get("aux")
+        if isinstance(aux, dict) and "ID" in aux:
+            self.image = str(aux["ID"])
+        for line in _lines(str(message.get("stream", ""))):
+            self._line(line)
+
+    def _line(self, line: str) -> None:
+        step = _STEP.match(line)
+        if step is not None:
+            self._end_step()
+            self._current = line.strip()
+            self._progress.begin(self._current, f"[{step[1]}] {step[2].strip()}")
+        elif _CACHED.match(line):
+            self._is_cached = True
+        elif not _NOISE.match(line) and self._current:
+            self._progress.log(self._current, _COLOUR.sub("", line).encode())
+
+    def _end_step(self) -> None:
+        if self._current:
+            self._progress.end(self._current, is_cached=self._is_cached)
+        self._is_cached = False
+
+
+def _lines(text: str) -> Iterable[str]:
+    return (line for line in text.splitlines(keepends=True) if line.strip())

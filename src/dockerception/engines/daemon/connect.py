@@ -1,0 +1,58 @@
+"""From an engine's name to a daemon that answers and the best builder it has."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+
+from ...errors import TransportError
+from ...progress import Reporter
+from ...store.store import Store
+from ...transports.daemon_client import docker_client, is_podman, podman_client
+from ..base import Capabilities
+from ..choice import Name
+from . import buildkit
+from .api import Daemon
+from .building import Builder
+from .classic import ApiBuilder
+from .engine import DaemonEngine
+
+_EPOCH_SINCE: Final = (1, 42)
+"""The API of the first Docker (23.0) whose BuildKit gives images the time of SOURCE_DATE_EPOCH."""
+
+
+def connect(name: Name, store: Store, report: Reporter) -> DaemonEngine:
+    """The engine ``docker`` or ``podman``.  Raises ``TransportError`` where no daemon answers."""
+    client = docker_client() if name == "docker" else podman_client(must_answer=True)
+    if client is None:
+        raise _nobody(name)
+    daemon = Daemon(client, "Podman" if is_podman(client) else "Docker")
+    command = buildkit.find_command() if daemon.name == "Docker" and _wants_buildkit() else None
+    if command is None:
+        builder: Builder = ApiBuilder(daemon)
+    else:
+        builder = buildkit.BuildKit(command, daemon=daemon.name, scratch=store.scratch, report=report)
+    capabilities = Capabilities(
+        name=daemon.name,
+        stage_filters=command is not None and command.is_buildx,
+        epoch=command is not None and daemon.api_version >= _EPOCH_SINCE,
+    )
+    return DaemonEngine(daemon, builder, capabilities, store, report)
+
+
+def _wants_buildkit() -> bool:
+    """Docker's own switch: ``DOCKER_BUILDKIT=0`` asks for the classic builder."""
+    return os.environ.get("DOCKER_BUILDKIT", "").lower() not in ("0", "false")
+
+
+def _nobody(name: Name) -> TransportError:
+    if name == "docker":
+        return TransportError(
+            "No Docker daemon answers on this machine.",
+            hint="start it, point DOCKER_HOST or “docker context use” to one, or build with --engine embedded",
+        )
+    return TransportError(
+        "No Podman service answers on this machine.",
+        hint="start one with “systemctl --user start podman.socket” or “podman system service --time 0”, or point"
+        " CONTAINER_HOST to one",
+    )

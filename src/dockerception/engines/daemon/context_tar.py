@@ -1,0 +1,43 @@
+"""A context and its Dockerfile as one tar for a builder that takes nothing else, made while it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from ...context.base import Context
+from ...oci import tarwriter
+from ...oci.entry import FILE, Entry
+from ...transports.canonical import LinkOrder
+
+_IGNORE_FILE = ".dockerignore"
+
+
+def chunks(context: Context, dockerfile: bytes, name: str) -> Iterator[bytes]:
+    """The tar: the files of the context, owned by 0:0, and the Dockerfile under ``name``.
+
+    The ignore rules have been applied; but the builder looks for them once more, and by them forgets the Dockerfile
+    after it has read it, so that ``COPY .`` does not find it.  An ignore file that is there for this only is forgotten
+    as well.
+    """
+    existing = context.find(_IGNORE_FILE)
+    kept = b"".join(context.read(existing)) if existing is not None and existing.kind == FILE else None
+    rules = f"{_IGNORE_FILE}\n{name}\n".encode() if kept is None else b"%s\n%s\n" % (kept.rstrip(b"\n"), name.encode())
+    ours = {name: dockerfile, _IGNORE_FILE: rules}
+
+    links = LinkOrder(context.find, context.read)
+
+    def contents(entry: Entry) -> Iterable[bytes | memoryview]:
+        return (ours[entry.path],) if entry.path in ours else links.contents(entry)
+
+    for chunk in tarwriter.write(_entries(context, links, ours), contents):
+        yield bytes(chunk)
+
+
+def _entries(context: Context, links: LinkOrder, ours: dict[str, bytes]) -> Iterator[Entry]:
+    for path, data in ours.items():
+        yield Entry(path=path, kind=FILE, size=len(data))
+    for entry in links.entries(context.walk("")):
+        if entry.path not in ours and entry.path:
+            yield msgspec.structs.replace(entry, uid=0, gid=0)

@@ -1,0 +1,94 @@
+"""Named contexts on their way into a daemon: images that stay there under a private name, and directories that do not.
+
+An image is loaded once: its name is made of its id, so that nothing ever has to be loaded, or is lost, twice, and
+builds that go on at the same time share it.  ``docker rmi`` removes it.  A directory is loaded for one build.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from ...context.base import Context
+from ...context.directory import DirectoryContext
+from ...reference import Reference
+from ...store.images import StoredImage
+from ...transports import docker_archive, rootfs
+from ..base import Material, Settings
+from ..embedded.bases import Bases
+from ..embedded.engine import EmbeddedEngine
+from ..embedded.steps import Steps
+from .api import Daemon
+from .references import Outside
+
+DOMAIN: Final = "dockerception.invalid"
+"""No registry can have this name (RFC 2606), so no builder ever gets anything from one in place of our images."""
+
+_IMAGE_PREFIX: Final = "docker-image://"
+_ID_LENGTH: Final = 32
+
+
+class NamedContexts:
+    """Brings what ``--build-context`` names into a daemon.  ``materials`` are the images that were brought."""
+
+    def __init__(self, daemon: Daemon, settings: Settings, start: Callable[[], EmbeddedEngine], steps: Steps) -> None:
+        self._daemon = daemon
+        self._settings = settings
+        self._start = start
+        self._steps = steps
+        self._bases: Bases | None = None
+        self._temporary: list[str] = []
+        self.materials: list[Material] = []
+
+    def is_named(self, name: str) -> bool:
+        """Whether ``--build-context`` says what a name stands for."""
+        return bool(self._settings.build_contexts) and self._lookup.is_named(name)
+
+    @contextmanager
+    def brought(self, outside: Sequence[Outside]) -> Iterator[Mapping[str, str]]:
+        """What the daemon calls the named ones among these, for the duration of the block."""
+        try:
+            yield {each.name: self._bring(each) for each in outside if self.is_named(each.name)}
+        finally:
+            for name in self._temporary:
+                self._daemon.untag(name)
+            self._temporary.clear()
+
+    @property
+    def _lookup(self) -> Bases:
+        if self._bases is None:
+            self._bases = self._start().bases(self._settings)
+        return self._bases
+
+    def _bring(self, outside: Outside) -> str:
+        value = self._lookup.named(outside.name) or ""
+        if value.startswith(_IMAGE_PREFIX):
+            return value.removeprefix(_IMAGE_PREFIX)
+        if not outside.is_base:
+            context = self._lookup.context(outside.name)
+            if isinstance(context, DirectoryContext):
+                return self._import(outside.name, context)
+        image = self._lookup.resolve(outside.name).image
+        return "scratch" if image is None else self._load(outside.name, image)
+
+    def _load(self, name: str, image: StoredImage) -> str:
+        digest = image.image.partition(":")[2]
+        private = Reference.parse(f"{DOMAIN}/context:{digest[:_ID_LENGTH]}")
+        self.materials.append(Material("image", name, image.image))
+        if self._daemon.find(str(private)) is None:
+            if self._daemon.find(image.image) is not None:
+                self._daemon.tag(image.image, private)
+            else:
+                with self._steps.step(f"load {name} into {self._daemon.name}"):
+                    self._daemon.load(docker_archive.chunks(self._start().outgoing(image, (private,))))
+        return str(private)
+
+    def _import(self, name: str, context: Context) -> str:
+        private = Reference.parse(f"{DOMAIN}/files:{secrets.token_hex(8)}")
+        self._temporary.append(str(private))
+        self.materials.append(Material("context", name, ""))
+        with self._steps.step(f"load {name} into {self._daemon.name}"):
+            self._daemon.import_files(rootfs.tar_chunks(context), private)
+        return str(private)
