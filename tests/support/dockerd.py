@@ -17,21 +17,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import msgspec
+
 from support import cache
 from support.docker import Docker
 from support.tools import need, need_root
 
+
+class Release(msgspec.Struct, frozen=True):
+    """A suite of Debian's and the packages that make a Docker of it."""
+
+    suite: str
+    packages: str
+
+    @property
+    def recipe(self) -> tuple[str, ...]:
+        """The command that makes the root file system, but for its path."""
+        return ("mmdebstrap", "--quiet", "--variant=apt", f"--include={self.packages}", self.suite)
+
+
 # xz-utils: dockerd runs `xz` to unpack such archives, and copies them as they are where it is missing.
-_PACKAGES = "docker.io,docker-buildx,docker-cli,iptables,xz-utils"
-_RECIPE = ("mmdebstrap", "--quiet", "--variant=apt", f"--include={_PACKAGES}", "trixie")
+ORACLE = Release("trixie", "docker.io,docker-buildx,docker-cli,iptables,xz-utils")
+OLD = Release("bookworm", "docker.io,iptables,xz-utils")
 _START_SECONDS = 60.0
 
 
 @contextmanager
-def running_docker() -> Iterator[Docker]:
-    """A client of the oracle, which is started if it does not run.  Needs root."""
+def running_docker(release: Release = ORACLE) -> Iterator[Docker]:
+    """A client of the oracle, or of a Docker of another release, which is started if it does not run.  Needs root."""
     need_root()
-    root = oracle_root()
+    root = docker_root(release)
     work = cache.folder() / f"{root.name}.work"
     work.mkdir(exist_ok=True)
     with (work / "users.lock").open("a") as user:
@@ -43,13 +58,18 @@ def running_docker() -> Iterator[Docker]:
 
 
 def oracle_root() -> Path:
-    """The root file system that the daemon's programs come from."""
+    """The root file system that the oracle's programs come from."""
+    return docker_root(ORACLE)
+
+
+def docker_root(release: Release) -> Path:
+    """The root file system that a daemon's programs come from."""
 
     def make(path: Path) -> None:
         need("mmdebstrap")
-        subprocess.run([*_RECIPE, os.fspath(path)], check=True, stdin=subprocess.DEVNULL)
+        subprocess.run([*release.recipe, os.fspath(path)], check=True, stdin=subprocess.DEVNULL)
 
-    return cache.once(f"dockerd-root-{cache.recipe_key(*_RECIPE)}", make)
+    return cache.once(f"dockerd-root-{cache.recipe_key(*release.recipe)}", make)
 
 
 def _client(root: Path, work: Path) -> Docker:
@@ -58,8 +78,10 @@ def _client(root: Path, work: Path) -> Docker:
     plugins = config / "cli-plugins"
     plugins.mkdir(parents=True, exist_ok=True)
     plugin = plugins / f"docker-buildx-{os.getpid()}"
-    plugin.symlink_to(root / "usr/libexec/docker/cli-plugins/docker-buildx")
-    plugin.rename(plugins / "docker-buildx")  # at once, whoever else does it
+    buildx = root / "usr/libexec/docker/cli-plugins/docker-buildx"
+    if buildx.exists():
+        plugin.symlink_to(buildx)
+        plugin.rename(plugins / "docker-buildx")  # at once, whoever else does it
     return Docker(program=root / "usr/bin/docker", socket=work / "docker.sock", config=config)
 
 
