@@ -1,30 +1,18 @@
-"""BuildKit through Docker's command line: ``docker buildx build``, or ``docker build`` of a Docker before 23.
-
-The context is given as a directory, which BuildKit reads for what it needs and does not have yet: a Dockerfile from
-elsewhere then leaves no trace in it, as it would in a tar (``COPY . /`` would copy it).  A context that is no directory
-of this machine is unpacked into one.
-"""
+"""BuildKit through Docker's command line: ``docker buildx build``, or ``docker build`` of a Docker before 23."""
 
 from __future__ import annotations
 
 import os
 import re
-import signal
-import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from typing import Final
 
 import msgspec
 
 from ... import process
-from ...context.base import Context
-from ...context.directory import DirectoryContext
-from ...errors import MachineError
-from ...progress import Notice, Reporter
-from ...reference import Platform
-from ...transports import docker_contexts, rootfs
+from ...progress import Reporter
+from ...transports import docker_contexts
+from . import buildkit_call
 from .building import BuildOrder
 from .failures import build_failure
 from .plain_progress import PlainProgress
@@ -38,7 +26,6 @@ _PLUGIN_FOLDERS: Final = (
     "/usr/libexec/docker",
 )
 _FIRST_WITHOUT_BUILDKIT: Final = 23
-_KILL_AFTER_SECONDS: Final = 5.0
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,43 +69,16 @@ class BuildKit:
     def build(self, order: BuildOrder, progress: Progress) -> str:
         """Build; returns the image's id.  Raises what ``failures`` makes of the command's words."""
         with tempfile.TemporaryDirectory(prefix="build-", dir=self._scratch) as work:
-            directory, rules = self._directory(order.context, work)
-            # BuildKit looks for the rules beside the Dockerfile first, and then for none in the context.
-            _write(os.path.join(work, "Dockerfile"), order.dockerfile)
-            _write(os.path.join(work, "Dockerfile.dockerignore"), rules)
+            sources = buildkit_call.write_sources(order, work, self._report)
             identity = os.path.join(work, "image")
-            arguments = [*self._command.words, *self._options(order), f"--iidfile={identity}"]
-            self._run([*arguments, f"--file={work}/Dockerfile", directory], progress)
+            arguments = [*self._command.words, *buildkit_call.options(order), f"--iidfile={identity}", *sources]
+            self._run(arguments, progress)
             with open(identity, encoding="ascii") as file:
                 return file.read().strip()
 
-    def _directory(self, context: Context, work: str) -> tuple[str, bytes]:
-        """A directory with the context's files, and the ignore rules that make it the context."""
-        if isinstance(context, DirectoryContext):
-            return context.root, os.fsencode("".join(f"{pattern}\n" for pattern in context.patterns))
-        path = os.path.join(work, "context")
-        for note in rootfs.write_directory(context, path):
-            self._report(Notice(text=note))
-        return path, b""
-
-    def _options(self, order: BuildOrder) -> Iterator[str]:
-        yield "--progress=plain"
-        yield from (f"--build-arg={name}={value}" for name, value in order.build_args.items())
-        yield from (f"--label={name}={value}" for name, value in order.labels.items())
-        if order.target:
-            yield f"--target={order.target}"
-        if order.network != "default":
-            yield f"--network={order.network}"
-        if order.no_cache:
-            yield "--no-cache"
-        if order.no_cache_stages:
-            yield f"--no-cache-filter={','.join(sorted(order.no_cache_stages))}"
-        if order.platform != Platform.host():
-            yield f"--platform={order.platform}"
-
     def _run(self, command: list[str], progress: Progress) -> None:
         lines = PlainProgress(progress)
-        with _running(command, _environment()) as child:
+        with buildkit_call.running(command) as child:
             if child.stderr is not None:
                 for line in child.stderr:
                     lines.take(line)
@@ -128,39 +88,3 @@ class BuildKit:
             progress.end_all(failure)
             raise build_failure(self._daemon, failure, progress.output)
         progress.end_all()
-
-
-def _environment() -> Mapping[str, str]:
-    return {
-        **os.environ,
-        "DOCKER_BUILDKIT": "1",
-        "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",  # an image, not an index of one image and its attestations
-        "DOCKER_CLI_HINTS": "false",
-    }
-
-
-@contextmanager
-def _running(command: list[str], environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """The command at work; an exception ends it, and so the build in the daemon."""
-    child = process.start(command, stdout=subprocess.DEVNULL, environment=environment)
-    try:
-        yield child
-    except BaseException:
-        child.send_signal(signal.SIGTERM)
-        try:
-            child.wait(_KILL_AFTER_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-        raise
-    finally:
-        if child.stderr is not None:
-            child.stderr.close()
-
-
-def _write(path: str, data: bytes) -> None:
-    try:
-        with open(path, "wb") as file:
-            file.write(data)
-    except OSError as error:
-        raise MachineError(f"{path} can't be written: {error.strerror}.") from error
