@@ -12,7 +12,15 @@ from typing import Final
 from ...context import ignore
 from ...context.base import Context
 from ...context.directory import DirectoryContext
-from ...errors import ContextError, DockerfileError, ImageError, ImageNotFoundError, TransportError, UsageError
+from ...errors import (
+    ContextError,
+    DockerceptionError,
+    DockerfileError,
+    ImageError,
+    ImageNotFoundError,
+    TransportError,
+    UsageError,
+)
 from ...progress import Reporter, StepLog
 from ...reference import Reference
 from ...store.images import StoredImage
@@ -98,7 +106,9 @@ class Bases:
         if value.startswith(_STORE_PREFIX):
             return self._from_name(value.removeprefix(_STORE_PREFIX))
         if _is_directory(value):
-            value = f"rootfs:{value}"
+            if not os.path.exists(_path(value)):
+                raise _no_such_context(name, value, "does not exist")
+            value = f"rootfs:{_path(value)}"
         return self._from_transport(name, transport_spec.parse(value), value)
 
     def _from_name(self, name: str) -> StoredImage:
@@ -147,6 +157,9 @@ class Bases:
                 step.is_cached = image is not None
                 if image is None:
                     image = import_image(self._store, source, report=self._report, step=step.number)
+            except ImageError as error:
+                error.add_note(f"while importing {name} from {text}")
+                raise
             finally:
                 source.close()
             self._record([by_identity, *([by_text] if spec.kind == "apt" else [])], image)
@@ -169,16 +182,26 @@ class Bases:
     def _open_directory(self, name: str, value: str) -> DirectoryContext:
         path = _path(value)
         if not os.path.isdir(path):
-            raise ContextError(
-                f"The build context {name}={value} is not a directory.",
-                hint="give a directory, or a transport such as apt://, oci-layout:// or docker-archive:",
-            )
+            raise _no_such_context(name, value, "is not a directory")
         rules = ignore.find_rules(os.path.join(path, ignore.DEFAULT_SOURCE))
         return DirectoryContext(path, rules=rules, cache=self._store.listings)
 
 
 def _is_directory(value: str) -> bool:
     return not transport_spec.is_source(value) and not value.startswith(_STORE_PREFIX)
+
+
+def _no_such_context(name: str, value: str, what: str) -> DockerceptionError:
+    """The error for a named context of which nothing is there, or of a kind that nobody knows."""
+    if "://" in value:
+        try:
+            transport_spec.parse(value)
+        except UsageError as error:
+            return error
+    return ContextError(
+        f"The build context {name}={value} {what}.",
+        hint="give a directory, or a transport such as apt://, oci-layout:// or docker-archive:",
+    )
 
 
 def _path(value: str) -> str:
@@ -195,13 +218,13 @@ def _normalised(name: str) -> str:
 def _not_found(name: str, reference: Reference, error: ImageError, *, has_looked: bool) -> ImageNotFoundError:
     """The error that lists the four places: named contexts, stages, the store, the registry."""
     store = "not in the store" if has_looked else "looked for at its source because of --pull"
-    short = reference.path.rpartition("/")[2]
     elsewhere = (
-        f"or say where it comes from, e.g. --build-context {short}=apt://?include=PACKAGE,… or --build-context"
-        f" {short}=docker-archive:FILE; or build it first with -t {name}"
+        f"say where it comes from, e.g. --build-context {name}=apt://?include=PACKAGE,… or --build-context"
+        f" {name}=docker-archive:FILE; or build it first with -t {name}"
     )
+    first = f"{error.hint} Or " if error.hint.endswith("?") else f"{error.hint}; or " if error.hint else ""
     return ImageNotFoundError(
         f"There is no image “{name}”: it is no named context, no earlier stage, {store}, and the registry"
         f" {reference.domain} has not given it: {error.message}",
-        hint=f"{error.hint}; {elsewhere}" if error.hint else elsewhere.removeprefix("or "),
+        hint=f"{first}{elsewhere}",
     )

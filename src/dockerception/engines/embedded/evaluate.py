@@ -68,7 +68,10 @@ class Evaluator:
 
     def _evaluate(self, stage: Stage) -> Evaluated:
         escape = self._dockerfile.directives.escape
-        origin = ins.expand_instruction(stage.base, self._globals, escape=escape)
+        try:
+            origin = ins.expand_instruction(stage.base, self._globals, escape=escape)
+        except DockerfileError as error:
+            raise self._located(error, stage.base) from error
         self._check_platform(origin)
         base = self._base(stage, origin.base)
         config, author = _inherited(base)

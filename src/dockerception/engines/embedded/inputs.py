@@ -7,6 +7,7 @@ By *content*: what it really reads; for a COPY from a stage that is known when t
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from ...context import ignore, select
 from ...context.base import Context
@@ -21,6 +22,7 @@ from .evaluate import Evaluator
 from .keys import Contents, Parts
 from .values import Evaluated, Step
 
+_T = TypeVar("_T")
 ViewStage = Callable[[Evaluated], Context]
 """The files of a stage; waits until it is built."""
 
@@ -81,15 +83,16 @@ class Inputs:
             if other is not None:
                 identity = self.definition(self._evaluator.stage(other.index))
             else:
-                identity = self._identity(stage, step, instruction.from_)
+                identity = self._located(self._bases.context_identity, stage, step, instruction.from_)
             if identity:
                 contents = (("from", identity), ("sources", instruction.sources), *keys.inline_contents(instruction))
                 return keys.copy_parts(instruction, step.config, contents)
         return self.content(stage, position)
 
-    def _identity(self, stage: Evaluated, step: Step, name: str) -> str:
+    def _located(self, look_up: Callable[[str], _T], stage: Evaluated, step: Step, name: str) -> _T:
+        """Look up the name that a step's ``--from`` has; errors get the step's lines of the Dockerfile."""
         try:
-            return self._bases.context_identity(name)
+            return look_up(name)
         except DockerceptionError as error:
             add_excerpt(error, step, stage, self._level.dockerfile)
             raise
@@ -97,7 +100,7 @@ class Inputs:
     def _find(self, stage: Evaluated, position: int, instruction: ins.Copy | ins.Add) -> tuple[list[Source], Contents]:
         place = (stage.stage.index, position)
         if place not in self._found:
-            context = self._context(stage, instruction)
+            context = self._context(stage, position, instruction)
             try:
                 self._found[place] = _look(instruction, context)
             except DockerceptionError as error:
@@ -105,13 +108,15 @@ class Inputs:
                 raise
         return self._found[place]
 
-    def _context(self, stage: Evaluated, instruction: ins.Copy | ins.Add) -> Context:
+    def _context(self, stage: Evaluated, position: int, instruction: ins.Copy | ins.Add) -> Context:
         """Where a COPY or ADD reads: the build's context, a stage, a named context or an image."""
         name = instruction.from_ if isinstance(instruction, ins.Copy) else ""
         if not name:
             return self._level.context
         other = self._evaluator.find(name, stage.stage.index)
-        return self._bases.context(name) if other is None else self._view_stage(self._evaluator.stage(other.index))
+        if other is None:
+            return self._located(self._bases.context, stage, stage.steps[position], name)
+        return self._view_stage(self._evaluator.stage(other.index))
 
 
 def add_excerpt(error: DockerceptionError, step: Step, stage: Evaluated, dockerfile: Dockerfile) -> None:
