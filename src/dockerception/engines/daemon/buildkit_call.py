@@ -57,19 +57,23 @@ def write_sources(order: BuildOrder, work: str, report: Reporter) -> tuple[str, 
     return f"--file={work}/Dockerfile", directory
 
 
+def start(command: list[str], *, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Start the command; its progress is on stderr."""
+    return process.start(command, stdout=stdout, environment={**os.environ, **_ENVIRONMENT})
+
+
 @contextmanager
-def running(command: list[str], *, stdout: int = subprocess.DEVNULL) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str]) -> Iterator[subprocess.Popen[bytes]]:
     """The command at work; an exception ends it, and so the build in the daemon."""
-    child = process.start(command, stdout=stdout, environment={**os.environ, **_ENVIRONMENT})
+    child = start(command)
     try:
         yield child
     except BaseException:
         stop(child)
         raise
     finally:
-        for pipe in (child.stdout, child.stderr):
-            if pipe is not None:
-                pipe.close()
+        if child.stderr is not None:
+            child.stderr.close()
 
 
 def stop(child: subprocess.Popen[bytes]) -> None:

@@ -44,7 +44,7 @@ class NamedContexts:
 
     def is_named(self, name: str) -> bool:
         """Whether ``--build-context`` says what a name stands for."""
-        return bool(self._settings.build_contexts) and self._lookup.is_named(name)
+        return bool(self._settings.build_contexts) and self.lookup.is_named(name)
 
     @contextmanager
     def brought(self, outside: Sequence[Outside]) -> Iterator[Mapping[str, str]]:
@@ -57,20 +57,20 @@ class NamedContexts:
             self._temporary.clear()
 
     @property
-    def _lookup(self) -> Bases:
+    def lookup(self) -> Bases:
         if self._bases is None:
             self._bases = self._start().bases(self._settings)
         return self._bases
 
     def _bring(self, outside: Outside) -> str:
-        value = self._lookup.named(outside.name) or ""
+        value = self.lookup.named(outside.name) or ""
         if value.startswith(_IMAGE_PREFIX):
             return value.removeprefix(_IMAGE_PREFIX)
         if not outside.is_base:
-            context = self._lookup.context(outside.name)
+            context = self.lookup.context(outside.name)
             if isinstance(context, DirectoryContext):
                 return self._import(outside.name, context)
-        image = self._lookup.resolve(outside.name).image
+        image = self.lookup.resolve(outside.name).image
         return "scratch" if image is None else self._load(outside.name, image)
 
     def _load(self, name: str, image: StoredImage) -> str:

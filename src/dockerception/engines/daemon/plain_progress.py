@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import Final
-
-from .reporting import Progress
+from typing import Final, Protocol
 
 _LINE: Final = re.compile(rb"#(\d+) (.*)", re.DOTALL)
 _OUTPUT: Final = re.compile(rb"\d+\.\d+ (.*)", re.DOTALL)
@@ -20,10 +18,23 @@ _NOT_SHOWN: Final = ("[internal]", "building with ")
 _TRAILER_LINES: Final = 200
 
 
+class Steps(Protocol):
+    """What is told of the steps; ``key`` is what the builder calls one (see ``reporting.Progress``)."""
+
+    def begin(self, key: str, name: str) -> None:
+        """A step begins."""
+
+    def log(self, key: str, data: bytes) -> None:
+        """Output of a step."""
+
+    def end(self, key: str, *, is_cached: bool = False, error: str = "") -> None:
+        """A step has ended."""
+
+
 class PlainProgress:
     """Takes the lines of one build."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Steps) -> None:
         self._progress = progress
         self._known: set[str] = set()
         self._trailer: deque[str] = deque(maxlen=_TRAILER_LINES)
