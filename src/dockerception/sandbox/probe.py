@@ -46,7 +46,7 @@ def choose(wanted: str, abilities: Callable[[], Abilities]) -> Runtime:
     Raises ``MachineError`` that says what was tried.
     """
     if wanted != "auto":
-        path = wanted if "/" in wanted else process.require(wanted, wanted, "to run steps")
+        path = _program(wanted) if "/" in wanted else process.require(wanted, wanted, "to run steps")
         name: RuntimeName = "crun" if "crun" in os.path.basename(path) else "runc"
         return Runtime(name, os.path.abspath(path))
     found = abilities()
@@ -61,6 +61,15 @@ def choose(wanted: str, abilities: Callable[[], Abilities]) -> Runtime:
         details="\n".join(f"{name}: {reason}" for name, reason in problems if reason),
         hint="install one, e.g. apt-get install crun; dockerception doctor tells more",
     )
+
+
+def _program(path: str) -> str:
+    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
+        raise MachineError(
+            f"The runtime {path} is no program that can be executed.",
+            hint="give crun, runc, or the path of another OCI runtime",
+        )
+    return path
 
 
 def cgroup_mode(mounts: str) -> str:

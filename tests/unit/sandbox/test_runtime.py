@@ -67,6 +67,9 @@ def test_auto_without_any_says_what_was_tried() -> None:
 
 def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
     path = str(tmp_path / "my-crun")
+    with pytest.raises(MachineError, match="my-crun is no program that can be executed"):
+        probe.choose(path, lambda: pytest.fail("nothing is to be looked up"))
+    (tmp_path / "my-crun").touch(0o755)
     assert probe.choose(path, lambda: pytest.fail("nothing is to be looked up")) == Runtime("crun", path)
 
 

@@ -21,8 +21,8 @@ from ...errors import (
     TransportError,
     UsageError,
 )
-from ...progress import Reporter, StepLog
-from ...reference import Reference
+from ...progress import Notice, Reporter, StepLog
+from ...reference import Platform, Reference
 from ...store.images import StoredImage
 from ...store.records import Record
 from ...store.store import Store
@@ -93,8 +93,17 @@ class Bases:
             value = self.named(name)
             found = self._from_dockerfile(name) if value is None else self._from_value(name, value)
             self._images[name] = found
+            self._check_platform(name, found)
             self.materials.append(Material("image", name, found.image))
         return self._images[name]
+
+    def _check_platform(self, name: str, image: StoredImage) -> None:
+        """Warn of programs that can't run here; whoever only copies files may want just that."""
+        wanted = self._settings.platform
+        found = Platform.parse(image.platform)
+        if (found.os, found.architecture) != (wanted.os, wanted.architecture):
+            text = f"The image “{name}” is for {found}, and the build is for {wanted}: its programs may not run."
+            self._report(Notice(text=text, severity="warning"))
 
     def _from_dockerfile(self, name: str) -> StoredImage:
         try:
