@@ -94,6 +94,10 @@ def _start(chosen: choice.Choice, request: BuildRequest, store: Store, report: R
         raise UsageError(
             f"--isolation and --runtime are for the embedded engine; {chosen.name} decides by itself how it runs steps."
         )
+    if chosen.name == "buildx":
+        from .engines.buildx.connect import connect as connect_builder
+
+        return connect_builder(chosen.builder, store, report, helper=request.emit_helper)
     from .engines.daemon.connect import connect
 
     return connect(chosen.name, store, report)

@@ -50,6 +50,7 @@ def build(
     isolation: Isolation = "auto",
     runtime: str = "",
     engine: str = "",
+    emit_helper: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Image:
@@ -85,6 +86,7 @@ def build(
         isolation=isolation,
         runtime=runtime,
         engine=engine,
+        emit_helper=emit_helper,
         store=store,
     )
     return _image(api.build(request, report), store)
@@ -110,6 +112,7 @@ def assemble(
     isolation: Isolation = "auto",
     runtime: str = "",
     engine: str = "",
+    emit_helper: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Image:
@@ -135,6 +138,7 @@ def assemble(
         isolation=isolation,
         runtime=runtime,
         engine=engine,
+        emit_helper=emit_helper,
         store=store,
     )
     return _image(api.assemble(request, report), store)
@@ -160,6 +164,7 @@ def context(
     isolation: Isolation = "auto",
     runtime: str = "",
     engine: str = "",
+    emit_helper: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Iterator[EmittedContext]:
@@ -187,6 +192,7 @@ def context(
         isolation=isolation,
         runtime=runtime,
         engine=engine,
+        emit_helper=emit_helper,
         store=store,
     )
     with api.context(request, report) as emitted:

@@ -24,7 +24,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     ``source`` is a directory or ``-``: then ``read_stdin(n)`` gives the bytes.  ``dockerfile`` is a path, ``-``, or
     empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
-    ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_timeout`` is in seconds,
+    ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_helper`` is an image or a path, for
+    the engine buildx.  ``emit_timeout`` is in seconds,
     ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.
     """
 
@@ -54,6 +55,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     isolation: Isolation = "auto"
     runtime: str = ""
     engine: str = ""
+    emit_helper: str = ""
 
 
 def epoch_from_environment() -> int | None:

@@ -97,6 +97,7 @@ def make_request(options: Options) -> BuildRequest:
         isolation=options.isolation,
         runtime=options.runtime,
         engine=options.engine,
+        emit_helper=options.emit_helper,
     )
 
 

@@ -53,6 +53,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     isolation: Isolation = "auto"
     runtime: str = ""
     engine: str = ""
+    emit_helper: str = ""
     store: str = ""
 
 
@@ -68,7 +69,7 @@ def _builder_tag(text: str) -> str:
 
 
 def _engine(text: str) -> str:
-    return choice.parse(text).name if text else ""
+    return str(choice.parse(text)) if text else ""
 
 
 def _common(*declarations: str, **attributes: Any) -> Callable[[Any], Any]:
@@ -116,7 +117,8 @@ BUILDING: Final = (
         type=Value("engine", _engine),
         metavar="NAME",
         default="",
-        help="What builds and runs: embedded, docker or podman.  [default: of the config file, else embedded]",
+        help="What builds and runs: embedded, docker, podman or buildx[:BUILDER].  [default: of the config file, else"
+        " embedded]",
     ),
     _common("--no-cache", is_flag=True, help="Do every step again."),
     _common(
@@ -166,6 +168,13 @@ EMITTING: Final = (
         type=Value("duration", values.positive_duration),
         default=DEFAULT_EMIT_TIMEOUT,
         help="The longest silence of a builder: 10m, 90s.  [default: 10m]",
+    ),
+    _common(
+        "--emit-helper",
+        metavar="IMAGE",
+        default="",
+        help="With the engine buildx: a static busybox that runs builders; an image, or a file of this machine."
+        "  [default: this machine's, else busybox:musl]",
     ),
     _common(
         "--max-depth",

@@ -12,17 +12,21 @@ import msgspec
 
 from ..errors import UsageError
 
-Name = Literal["embedded", "docker", "podman"]
+Name = Literal["embedded", "docker", "podman", "buildx"]
 
-NAMES: Final[tuple[Name, ...]] = ("embedded", "docker", "podman")
+NAMES: Final[tuple[Name, ...]] = ("embedded", "docker", "podman", "buildx")
 VARIABLE: Final = "DOCKERCEPTION_ENGINE"
 _KEYS: Final = ("engine",)
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """An engine by its name."""
+    """An engine by its name.  ``builder`` is what follows the colon of ``buildx:BUILDER``."""
 
     name: Name
+    builder: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.builder}" if self.builder else self.name
 
 
 def choose(text: str) -> Choice:
@@ -30,21 +34,28 @@ def choose(text: str) -> Choice:
 
     Raises ``UsageError``, which says where a wrong name comes from.
     """
-    if text:
-        return parse(text)
+    return parse(text) if text else preferred() or Choice(NAMES[0])
+
+
+def preferred() -> Choice | None:
+    """The engine that the environment or the config file name; None where neither does."""
     variable = os.environ.get(VARIABLE, "")
     if variable:
         return parse(variable, f"{VARIABLE}: ")
     path = config_file()
-    return parse(_configured(path) or NAMES[0], f"{path}: ")
+    configured = _configured(path)
+    return parse(configured, f"{path}: ") if configured else None
 
 
 def parse(text: str, origin: str = "") -> Choice:
     """Read an engine's name; ``origin`` is put in front of the message of the ``UsageError``."""
-    for name in NAMES:
-        if text == name:
-            return Choice(name)
-    raise UsageError(f"{origin}“{text}” is not an engine.", hint=f"there are: {', '.join(NAMES)}")
+    name, colon, builder = text.partition(":")
+    for known in NAMES:
+        if name == known and (not colon or (known == "buildx" and builder)):
+            return Choice(known, builder)
+    raise UsageError(
+        f"{origin}“{text}” is not an engine.", hint=f"there are: {', '.join(NAMES)}; and buildx:BUILDER for one builder"
+    )
 
 
 def config_file() -> str:

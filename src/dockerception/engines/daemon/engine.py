@@ -39,14 +39,21 @@ class DaemonEngine:
     """
 
     def __init__(
-        self, daemon: Daemon, builder: Builder, capabilities: Capabilities, store: Store, report: Reporter
+        self,
+        daemon: Daemon,
+        builder: Builder,
+        capabilities: Capabilities,
+        store: Store,
+        report: Reporter,
+        *,
+        steps: Steps | None = None,
     ) -> None:
         self.capabilities = capabilities
         self._daemon = daemon
         self._builder = builder
         self._store = store
         self._report = report
-        self._steps = Steps(report)
+        self._steps = steps or Steps(report)
         self._embedded: EmbeddedEngine | None = None
         self._with_labels: dict[tuple[str, tuple[tuple[str, str], ...]], ImageFacts] = {}
 

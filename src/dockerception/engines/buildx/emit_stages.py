@@ -1,0 +1,80 @@
+"""The Dockerfile that runs a builder: the level's own stages, and three more that end with what it wrote to stdout.
+
+    FROM busybox:musl AS dockerception-helper                     the shell, and empty files that anybody may write
+    FROM <the level> AS dockerception-emit                        its ENTRYPOINT and CMD, stdout into a file
+    FROM scratch AS dockerception-context                         that file, and one that proves the command's success
+
+The level is a stage of the same solve, not an image: no builder has to keep or push one, and a cluster finds its steps
+in its own cache.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import msgspec
+
+from ...dockerfile import instructions as ins
+from ...dockerfile import stages
+from ...dockerfile.instructions import print_instruction
+from ...dockerfile.stages import Dockerfile
+from . import emit_script
+
+LEVEL: Final = "dockerception-level"
+HELPER: Final = "dockerception-helper"
+EMIT: Final = "dockerception-emit"
+CONTEXT: Final = "dockerception-context"
+FILES: Final = "dockerception-files"
+"""The named context that holds a helper's file."""
+
+_PROGRAM: Final = f"{emit_script.FOLDER}/busybox"
+
+
+def emit_dockerfile(text: bytes, target: str, command: tuple[str, ...], helper: str) -> bytes:
+    """The Dockerfile whose last stage holds what ``command`` writes in an image of the stage ``target`` of ``text``.
+
+    ``helper`` is an image with a static ``/bin/busybox``; empty for the file ``busybox`` of the named context
+    ``FILES``.  The lines of ``text`` stay where they are, so that messages tell the right ones.
+    """
+    dockerfile = stages.load(text)
+    stage = stages.find_stage(dockerfile, target) if target else dockerfile.stages[-1]
+    lines = list(dockerfile.document.lines)
+    for instruction in stage.instructions:
+        if isinstance(instruction, ins.Onbuild):  # a trigger would be pulled by our own FROM
+            _replace(lines, instruction.location, "")
+    base = msgspec.structs.replace(stage.base, name=LEVEL)
+    _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
+    kept = lines[: _end(dockerfile, stage.index)]
+    return "\n".join([*kept, "", *_helper(helper), *_emission(command), ""]).encode("utf-8", "surrogateescape")
+
+
+def _helper(image: str) -> list[str]:
+    prepare = json.dumps([emit_script.BUSYBOX, "sh", "-c", emit_script.PREPARE])
+    if image:
+        return [f"FROM {image} AS {HELPER}", f"RUN {prepare}"]
+    copy = f"COPY --from={FILES} --chmod=0755 busybox {emit_script.BUSYBOX}"
+    return [f"FROM scratch AS {HELPER}", copy, f"RUN {prepare}"]
+
+
+def _emission(command: tuple[str, ...]) -> list[str]:
+    run = json.dumps([_PROGRAM, "sh", "-c", emit_script.RUN, "dockerception", *command])
+    mount = f"--mount=type=bind,from={HELPER},source={emit_script.BUSYBOX},target={_PROGRAM}"
+    folder = emit_script.FOLDER
+    return [
+        f"FROM {LEVEL} AS {EMIT}",
+        f"COPY --from={HELPER} /emit/ {folder}/",
+        f"RUN {mount} {run}",
+        f"FROM scratch AS {CONTEXT}",
+        f"COPY --from={EMIT} {folder}/{emit_script.STDOUT} {folder}/{emit_script.CODE} /",
+    ]
+
+
+def _end(dockerfile: Dockerfile, index: int) -> int:
+    """How many lines belong to the stages up to this one."""
+    later = dockerfile.stages[index + 1 :]
+    return later[0].base.location.start - 1 if later else len(dockerfile.document.lines)
+
+
+def _replace(lines: list[str], location: ins.Lines, text: str) -> None:
+    lines[location.start - 1 : location.end] = [text, *[""] * (location.end - location.start)]

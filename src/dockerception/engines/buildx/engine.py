@@ -1,0 +1,179 @@
+"""The engine of a builder of buildx: the parts of this room put together behind the ``Engine`` protocol."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Protocol
+
+import msgspec
+
+from ...dockerfile.stages import find_stage
+from ...progress import Notice
+from ...reference import Reference
+from ...store.store import Store
+from ..base import Built, Capabilities, EmitRequest, Level, Output, Result, Settings
+from ..emission import BuilderLog, PipeEmission
+from .contexts import Contexts
+from .emission import SolveContainer
+from .emit_progress import EmitProgress
+from .emit_stages import EMIT, LEVEL, emit_dockerfile
+from .helpers import find_helper
+from .known import Known, definition_key, evaluate
+from .solving import Prepared, Solvable, Solving, order, prepare
+
+
+class Levels(Protocol):
+    """Builds whole images of levels and gives them out; each method as ``engines.base.Engine`` has it."""
+
+    def build(self, level: Level) -> Built:
+        """Build one level."""
+
+    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+        """Give the image labels and names."""
+
+    def size(self, built: Built) -> int:
+        """The size of a built level."""
+
+    def export(self, result: Result, output: Output) -> None:
+        """Write a published image to where an output says."""
+
+    def close(self) -> None:
+        """End whatever was started."""
+
+
+class _Builder(msgspec.Struct, frozen=True):
+    """A level that is going to run as a builder: nothing of it is built before that."""
+
+    prepared: Prepared
+    known: Known
+
+
+class BuildxEngine:
+    """Builds and runs on a builder of buildx.  See ``engines.base.Engine``; not for several threads at once.
+
+    A level that emits is built by the solve that runs it; so it has no image, and no known size, unless it gets a name.
+    """
+
+    def __init__(
+        self,
+        solving: Solving,
+        levels: Levels,
+        new_contexts: Callable[[Settings], Contexts],
+        store: Store,
+        *,
+        helper: str,
+        capabilities: Capabilities,
+    ) -> None:
+        self.capabilities = capabilities
+        self._solving = solving
+        self._levels = levels
+        self._new_contexts = new_contexts
+        self._store = store
+        self._helper = helper
+        self._images: dict[int, Built] = {}
+        self._emitted: set[int] = set()
+        self._has_said_late = False
+
+    def build(self, level: Level) -> Built:
+        if not level.will_emit:
+            return self._levels.build(level)
+        contexts = self._new_contexts(level.settings)
+        prepared = prepare(level, contexts)
+        known = evaluate(level, contexts)
+        return Built(
+            level=level.index,
+            key=definition_key(level, prepared.references.outside, contexts),
+            config=known.image_config(level.settings),
+            is_cached=True,  # nothing has been done yet; ``emit`` does it, unless its result is known
+            materials=tuple(contexts.materials),
+            unused_build_args=prepared.references.unused_build_args,
+            handle=_Builder(prepared, known),
+        )
+
+    def emit(self, built: Built, request: EmitRequest, step: int) -> PipeEmission:
+        builder = _builder(built)
+        command = builder.known.command(request.command)
+        self._say_late()
+        with ExitStack() as opened:
+            work = opened.enter_context(tempfile.TemporaryDirectory(prefix="emit-", dir=self._store.scratch))
+            solvable = opened.enter_context(self._solving.solvable(builder.prepared, work))
+            call = self._emit_call(solvable, command, work)
+            level = self._solving.progress(solvable, {_label(builder.prepared.level): LEVEL})
+            log = BuilderLog(self._solving.report, step)
+            container = SolveContainer(
+                call,
+                progress=EmitProgress(level, log, self._solving.report, step),
+                log=log,
+                failure=lambda words: self._solving.failure(words, level),
+                resources=opened.pop_all(),
+            )
+        self._emitted.add(built.level)
+        return PipeEmission(
+            container,
+            container.stdout,
+            log,
+            command=" ".join(command),
+            timeout=request.timeout,
+            config=built.config.config,
+        )
+
+    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+        return self._levels.publish(self._whole(built), names, labels)
+
+    def size(self, built: Built) -> int:
+        whole = self._images.get(built.level) if isinstance(built.handle, _Builder) else built
+        return self._levels.size(whole) if whole is not None else 0
+
+    def export(self, result: Result, output: Output) -> None:
+        self._levels.export(result, output)
+
+    def close(self) -> None:
+        self._levels.close()
+
+    def _emit_call(self, solvable: Solvable, command: tuple[str, ...], work: str) -> list[str]:
+        level = solvable.prepared.level
+        helper = find_helper(self._helper, level.settings.platform)
+        contexts = solvable.prepared.contexts
+        image, options = contexts.bring_helper(helper.file, work) if helper.file else (helper.image, ())
+        text = emit_dockerfile(solvable.text, level.target, command, image)
+        build = order(solvable.prepared, text)
+        stages = {LEVEL if name == level.target else name for name in build.no_cache_stages}
+        if "emit" in level.settings.no_cache_filter:
+            stages.add(EMIT)
+        build = msgspec.structs.replace(build, target="", no_cache_stages=frozenset(stages))
+        return self._solving.command(solvable, build, work, *options, "--output=type=tar,dest=-")
+
+    def _whole(self, built: Built) -> Built:
+        """The level with an image of its own; what the builder did for the emission is in its cache."""
+        if not isinstance(built.handle, _Builder):
+            return built
+        if built.level not in self._images:
+            level = built.handle.prepared.level
+            if built.level in self._emitted:
+                settings = msgspec.structs.replace(level.settings, no_cache=False, no_cache_filter=frozenset())
+                level = msgspec.structs.replace(level, settings=settings)
+            self._images[built.level] = self._levels.build(level)
+        return self._images[built.level]
+
+    def _say_late(self) -> None:
+        if not self._has_said_late:
+            self._has_said_late = True
+            name = self._solving.builder.name
+            self._solving.report(
+                Notice(text=f"The builder “{name}” hands the context over when its container has ended, not before.")
+            )
+
+
+def _label(level: Level) -> str:
+    """What BuildKit calls the stage that emits, where we do not name it."""
+    stages = level.dockerfile.stages
+    stage = find_stage(level.dockerfile, level.target) if level.target else stages[-1]
+    return stage.name or f"stage-{stage.index}"
+
+
+def _builder(built: Built) -> _Builder:
+    if not isinstance(built.handle, _Builder):
+        raise TypeError("this level was not built to be run")
+    return built.handle

@@ -1,0 +1,107 @@
+"""Named contexts for any other driver: images as OCI layouts that buildx serves to the builder, which takes what it
+does not have; directories and addresses as they are."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from ...errors import UsageError
+from ...reference import Reference
+from ...store.images import StoredImage
+from ...store.store import Store
+from ...transports.base import Outgoing
+from ...transports.layout import LayoutDocuments, blob_name
+from ...transports.layout_directory import write_directory
+from ..base import Material, Settings
+from ..daemon.references import Outside
+from ..embedded.bases import Bases
+from ..embedded.engine import EmbeddedEngine
+from . import helpers
+from .contexts import IMAGE_PREFIX, REMOTE, Brought, find_named
+from .emit_stages import FILES
+from .images import FindImage, Found
+
+_LOCAL: Final = "local:"
+Start = Callable[[], EmbeddedEngine]
+
+
+class LayoutContexts:
+    """See ``contexts.Contexts``.  Images of our store are found by their names too, as its builds have given them."""
+
+    def __init__(self, store: Store, settings: Settings, start: Start, find_image: FindImage) -> None:
+        self._store = store
+        self._settings = settings
+        self._start = start
+        self._find_image = find_image
+        self._bases: Bases | None = None
+
+    @property
+    def materials(self) -> Sequence[Material]:
+        return self._lookup.materials
+
+    def is_named(self, name: str) -> bool:
+        return bool(self._settings.build_contexts) and self._lookup.is_named(name)
+
+    def find(self, outside: Outside) -> Found:
+        return find_named(self._lookup, outside, self._find_image)
+
+    @contextmanager
+    def brought(self, outside: Sequence[Outside], work: str) -> Iterator[Brought]:
+        given = [(each.name, self._value(each, work)) for each in outside]
+        yield Brought(options=tuple(f"--build-context={name}={value}" for name, value in given if value))
+
+    def bring_helper(self, program: str, work: str) -> tuple[str, tuple[str, ...]]:
+        folder = tempfile.mkdtemp(prefix="helper-", dir=work)
+        with open(os.path.join(folder, "busybox"), "wb") as file:
+            file.write(helpers.program(program))
+        return "", (f"--build-context={FILES}={folder}",)
+
+    @property
+    def _lookup(self) -> Bases:
+        if self._bases is None:
+            self._bases = self._start().bases(self._settings)
+        return self._bases
+
+    def _value(self, outside: Outside, work: str) -> str:
+        """What ``--build-context`` of buildx says for a name; empty where the builder finds it by itself."""
+        value = self._lookup.named(outside.name)
+        if value is None:
+            image = self._of_store(outside.name)
+            return self._layout(image, work) if image is not None else ""
+        if value.startswith((IMAGE_PREFIX, *REMOTE)):
+            return value
+        if not outside.is_base and os.path.isdir(path := _path(value)):
+            return path
+        image = self._lookup.resolve(outside.name).image
+        return self._layout(image, work) if image is not None else ""
+
+    def _of_store(self, name: str) -> StoredImage | None:
+        if self._settings.pull:
+            return None
+        try:
+            return self._store.images.find_name(Reference.parse(name), self._settings.platform)
+        except UsageError:
+            return None  # the builder says what is wrong with the name
+
+    def _layout(self, image: StoredImage, work: str) -> str:
+        outgoing = self._start().outgoing(image, ())
+        folder = tempfile.mkdtemp(prefix="layout-", dir=work)
+        self._link_blobs(outgoing, folder)
+        write_directory(outgoing, folder)
+        digest = LayoutDocuments.of((outgoing,)).entries[0].digest
+        return f"oci-layout://{folder}@{digest}"
+
+    def _link_blobs(self, outgoing: Outgoing, folder: str) -> None:
+        """Give a layout the store's own files for its layers: what is there already is not written again."""
+        os.makedirs(os.path.join(folder, "blobs", "sha256"))
+        for layer in outgoing.layers:
+            with suppress(OSError):  # another file system, or no such file: then it is written
+                os.link(self._store.blobs.path(layer.blob.digest), os.path.join(folder, blob_name(layer.blob.digest)))
+
+
+def _path(value: str) -> str:
+    return os.path.abspath(os.path.expanduser(value.removeprefix(_LOCAL)))

@@ -1,0 +1,112 @@
+"""Whole images from builders that keep none for others: they come as archives, and into our store."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from ...reference import Reference
+from ...store.images import StoredImage
+from ...store.store import Store
+from ..base import Built, Level, Output, Result, Settings
+from ..embedded.engine import EmbeddedEngine
+from .contexts import Contexts
+from .solving import Prepared, Solving, order, prepare
+
+_ARCHIVE = "image.tar"
+
+
+class _Handle(msgspec.Struct, frozen=True):
+    prepared: Prepared
+    image: StoredImage
+
+
+class StoreLevels:
+    """Builds levels and gives their images out, as ``engines.base.Engine`` has it."""
+
+    def __init__(
+        self,
+        solving: Solving,
+        store: Store,
+        embedded: EmbeddedEngine,
+        new_contexts: Callable[[Settings], Contexts],
+    ) -> None:
+        self._solving = solving
+        self._store = store
+        self._embedded = embedded
+        self._new_contexts = new_contexts
+        self._with_labels: dict[tuple[str, tuple[tuple[str, str], ...]], StoredImage] = {}
+
+    def build(self, level: Level) -> Built:
+        """Build one level and fetch its image."""
+        prepared = prepare(level, self._new_contexts(level.settings))
+        image, is_cached = self._fetch(prepared, {})
+        return Built(
+            level=level.index,
+            key=image.image,
+            config=image.config,
+            is_cached=is_cached,
+            materials=tuple(prepared.contexts.materials),
+            unused_build_args=prepared.references.unused_build_args,
+            handle=_Handle(prepared, image),
+        )
+
+    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+        """The image, with these labels and names, in our store."""
+        image = self._labelled(_handle(built), labels) if labels else _handle(built).image
+        image = self._store.images.add(image.config_bytes, image.layers, names)
+        return Result(image=image.image, size=self._size(image), names=names, layers=image.layers)
+
+    def size(self, built: Built) -> int:
+        """The sum of its layers in bytes, uncompressed."""
+        return self._size(_handle(built).image)
+
+    def export(self, result: Result, output: Output) -> None:
+        """Write an image of our store to where an output says."""
+        self._embedded.export(result, output)
+
+    def close(self) -> None:
+        """Close what has brought images into the store and out of it."""
+        self._embedded.close()
+
+    def _fetch(self, prepared: Prepared, labels: Mapping[str, str]) -> tuple[StoredImage, bool]:
+        """The image of a level, and whether all of its steps were cached."""
+        with (
+            tempfile.TemporaryDirectory(prefix="level-", dir=self._store.scratch) as work,
+            self._solving.solvable(prepared, work) as solvable,
+        ):
+            build = msgspec.structs.replace(order(prepared, solvable.text), labels=labels)
+            archive = os.path.join(work, _ARCHIVE)
+            # Layers that the builder made are sent as they are: they are compressed when they leave our store.
+            output = f"--output=type=oci,dest={archive},compression=uncompressed"
+            progress = self._solving.progress(solvable)
+            self._solving.run(self._solving.command(solvable, build, work, output), progress)
+            return self._imported(archive, prepared.level.settings), not progress.has_executed
+
+    def _imported(self, archive: str, settings: Settings) -> StoredImage:
+        from ...transports import oci_layout
+
+        source = oci_layout.open_image(archive, platform=settings.platform, scratch=self._store.scratch)
+        try:
+            return self._embedded.import_image(source)
+        finally:
+            source.close()
+
+    def _labelled(self, handle: _Handle, labels: Mapping[str, str]) -> StoredImage:
+        key = (handle.image.image, tuple(sorted(labels.items())))
+        if key not in self._with_labels:
+            prepared = msgspec.structs.replace(handle.prepared, forces=False)
+            self._with_labels[key] = self._fetch(prepared, labels)[0]
+        return self._with_labels[key]
+
+    def _size(self, image: StoredImage) -> int:
+        return sum(self._store.layers.get(layer).size for layer in image.layers)
+
+
+def _handle(built: Built) -> _Handle:
+    if not isinstance(built.handle, _Handle):
+        raise TypeError("this level was built by another engine")
+    return built.handle
