@@ -63,6 +63,7 @@ class BuilderLog:
         self._step = step
         self._tail = b""
         self.last_activity = time.monotonic()
+        self.told_bytes = 0  # how much it has written, where that is told before it can be read
 
     def take(self, stream: int, data: bytes) -> None:
         """Report a piece of output."""
@@ -179,7 +180,8 @@ class PipeEmission:
         hint = "raise --emit-timeout if the builder needs longer"
         if self._looks_like_server():
             hint = _IS_SERVER
-        got = f"after {self._received} bytes of context" if self._received else "and has not emitted a context"
+        written = max(self._received, self._log.told_bytes)
+        got = f"after {written} bytes of context" if written else "and has not emitted a context"
         return EmitTimeoutError(
             f"The builder “{self._command}” has been silent for {self._timeout:g} s {got}.",
             details=self._log.tail,

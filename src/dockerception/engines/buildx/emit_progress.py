@@ -64,6 +64,7 @@ class EmitProgress:
         told = emit_script.bytes_told(line)
         if told is not None:
             self._log.last_activity = time.monotonic()
+            self._log.told_bytes = told
             self._report(StepProgress(step=self._step, done_bytes=told, note="written by the builder"))
             return
         reason = emit_script.not_started(line)
