@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from .ception import Chain, LevelSummary, Outcome
 from .context.tar_context import TarContext
@@ -53,25 +53,26 @@ class EmittedContext:
         return rootfs.write_directory(self.files, path)
 
 
-def build(request: BuildRequest, report: Reporter = silent) -> Outcome:
+def build(request: BuildRequest, report: Reporter = silent, engine: Engine | None = None) -> Outcome:
     """Run the whole chain: build the builder, run it, build the runtime image, name it and write its outputs.
 
-    Raises a ``DockerceptionError``; then nothing is named, and the output that failed is not there.
+    ``engine`` is used in place of the one that the request names, and not closed.  Raises a ``DockerceptionError``;
+    then nothing is named, and the output that failed is not there.
     """
-    with _chain(request, report) as chain:
+    with _chain(request, report, engine) as chain:
         return chain.build()
 
 
-def assemble(request: BuildRequest, report: Reporter = silent) -> Outcome:
-    """Build one image from one context, as ``docker build`` does.  Raises as ``build``."""
-    with _chain(request, report) as chain:
+def assemble(request: BuildRequest, report: Reporter = silent, engine: Engine | None = None) -> Outcome:
+    """Build one image from one context, as ``docker build`` does.  Options and errors as for ``build``."""
+    with _chain(request, report, engine) as chain:
         return chain.assemble()
 
 
 @contextmanager
-def context(request: BuildRequest, report: Reporter = silent) -> Iterator[EmittedContext]:
-    """Build the builder, run it, and give what it emits.  Raises as ``build``."""
-    with _chain(request, report) as chain:
+def context(request: BuildRequest, report: Reporter = silent, engine: Engine | None = None) -> Iterator[EmittedContext]:
+    """Build the builder, run it, and give what it emits.  Options and errors as for ``build``."""
+    with _chain(request, report, engine) as chain:
         yield EmittedContext(chain.emit())
 
 
@@ -104,8 +105,11 @@ def _start(chosen: choice.Choice, request: BuildRequest, store: Store, report: R
 
 
 @contextmanager
-def _chain(request: BuildRequest, report: Reporter) -> Iterator[Chain]:
-    with Store(request.store or None) as store, open_engine(request, store, report) as engine:
+def _chain(request: BuildRequest, report: Reporter, given: Engine | None) -> Iterator[Chain]:
+    with (
+        Store(request.store or None) as store,
+        nullcontext(given) if given is not None else open_engine(request, store, report) as engine,
+    ):
         yield Chain(request, _settings(request), engine, store, report)
 
 

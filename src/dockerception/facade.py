@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import BinaryIO
+
+import msgspec
 
 from . import api
 from .api import EmittedContext, LevelSummary
-from .engines.base import Network, Output
+from .engines import choice
+from .engines.base import Engine, Network, Output
 from .image import Image, LayerInfo
 from .progress import Reporter, silent
 from .reference import Platform, Reference
@@ -49,14 +52,16 @@ def build(
     epoch: int | None = None,
     isolation: Isolation = "auto",
     runtime: str = "",
-    engine: str = "",
+    engine: str | Engine = "",
     emit_helper: str = "",
     store: str = "",
     report: Reporter = silent,
 ) -> Image:
     """Run the whole chain: build the builder, run it, build the runtime image from what it emits.
 
-    ``command`` replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_context`` in bytes, ``epoch`` in
+    ``engine`` is a name as in ``--engine``, or an engine object (see ``dockerception.testing``), which stays open; the
+    image of an engine with a place of its own is brought into the store as well, where it has no name.  ``command``
+    replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_context`` in bytes, ``epoch`` in
     seconds since 1970 (default: SOURCE_DATE_EPOCH, else now).  ``report`` gets progress events, from several threads.
     Raises a subclass of ``DockerceptionError``; then nothing is named and nothing written.
     """
@@ -85,11 +90,11 @@ def build(
         epoch=epoch,
         isolation=isolation,
         runtime=runtime,
-        engine=engine,
+        engine=engine if isinstance(engine, str) else "",
         emit_helper=emit_helper,
         store=store,
     )
-    return _image(api.build(request, report), store)
+    return _made(api.build, request, report, engine)
 
 
 def assemble(
@@ -111,7 +116,7 @@ def assemble(
     epoch: int | None = None,
     isolation: Isolation = "auto",
     runtime: str = "",
-    engine: str = "",
+    engine: str | Engine = "",
     emit_helper: str = "",
     store: str = "",
     report: Reporter = silent,
@@ -137,11 +142,11 @@ def assemble(
         epoch=epoch,
         isolation=isolation,
         runtime=runtime,
-        engine=engine,
+        engine=engine if isinstance(engine, str) else "",
         emit_helper=emit_helper,
         store=store,
     )
-    return _image(api.assemble(request, report), store)
+    return _made(api.assemble, request, report, engine)
 
 
 @contextmanager
@@ -163,7 +168,7 @@ def context(
     epoch: int | None = None,
     isolation: Isolation = "auto",
     runtime: str = "",
-    engine: str = "",
+    engine: str | Engine = "",
     emit_helper: str = "",
     store: str = "",
     report: Reporter = silent,
@@ -191,11 +196,11 @@ def context(
         epoch=epoch,
         isolation=isolation,
         runtime=runtime,
-        engine=engine,
+        engine=engine if isinstance(engine, str) else "",
         emit_helper=emit_helper,
         store=store,
     )
-    with api.context(request, report) as emitted:
+    with api.context(request, report, _given(engine)) as emitted:
         yield emitted
 
 
@@ -215,6 +220,34 @@ def _opened(source: Source) -> tuple[str, Callable[[int], bytes] | None]:
     return "-", source.read
 
 
-def _image(outcome: api.Outcome, root: str) -> Image:
-    with Store(root or None) as store:
-        return Image(store.images.get(outcome.image.image), store=store.root, builders=outcome.builders)
+def _given(engine: str | Engine) -> Engine | None:
+    return None if isinstance(engine, str) else engine
+
+
+def _made(
+    work: Callable[[BuildRequest, Reporter, Engine | None], api.Outcome],
+    request: BuildRequest,
+    report: Reporter,
+    engine: str | Engine,
+) -> Image:
+    """Do the work, and find its image in the store: brought there as an archive where the engine keeps it elsewhere."""
+    given = _given(engine)
+    if given is None and choice.choose(request.engine).name == "embedded":
+        outcome = work(request, report, None)
+        with Store(request.store or None) as store:
+            return Image(store.images.get(outcome.image.image), store=store.root, builders=outcome.builders)
+    from .engines.embedded.engine import EmbeddedEngine
+    from .transports import docker_archive
+
+    with Store(request.store or None) as store:
+        path = store.contexts.new_spool()
+        try:
+            archive = Output(type="docker", destination=path)
+            outcome = work(msgspec.structs.replace(request, outputs=(*request.outputs, archive)), report, given)
+            source = docker_archive.open_image(path, platform=request.platform or Platform.host())
+            with closing(source), closing(EmbeddedEngine(store)) as importer:
+                stored = importer.import_image(source)
+        finally:
+            if os.path.exists(path):
+                os.unlink(path)
+        return Image(stored, store=store.root, builders=outcome.builders)

@@ -1,0 +1,83 @@
+"""The engines, each started when a test first asks for it: ``lab`` is one of them, for each test of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.lab import Daemon, Lab
+from support.bases import Base
+from support.docker import Docker
+from support.dockerd import OLD, ORACLE, running_docker
+from support.podman import running_podman
+from support.tools import need, need_root
+
+NAMES = ("embedded", "docker", "docker-classic", "docker-20.10", "podman", "buildx")
+Bases = Callable[[str], Base]
+
+
+@pytest.fixture(scope="session")
+def labs(tmp_path_factory: pytest.TempPathFactory, base: Bases) -> Iterator[Callable[[str], Lab]]:
+    """A function from a name of ``NAMES`` to the engine; daemons end with the tests."""
+    with ExitStack() as running:
+        found: dict[str, Lab] = {}
+
+        def get(name: str) -> Lab:
+            if name not in found:
+                daemon = running.enter_context(_daemon(name, tmp_path_factory.mktemp("client")))
+                store = tmp_path_factory.mktemp(name) / "store"
+                found[name] = Lab(name=name, engine=name.partition("-")[0], store=store, bases=base, daemon=daemon)
+            return found[name]
+
+        yield get
+
+
+@pytest.fixture(params=NAMES)
+def lab(request: pytest.FixtureRequest, labs: Callable[[str], Lab]) -> Lab:
+    """Each engine in turn."""
+    return labs(request.param)
+
+
+@pytest.fixture
+def embedded(labs: Callable[[str], Lab]) -> Lab:
+    """The embedded engine, which the others are compared with."""
+    return labs("embedded")
+
+
+@contextmanager
+def _daemon(name: str, folder: Path) -> Iterator[Daemon | None]:
+    need_root()
+    if name == "embedded":
+        need("crun")
+        yield None
+    elif name == "podman":
+        with running_podman() as podman:
+            yield Daemon(variables={"CONTAINER_HOST": podman.address}, connect=_connect(podman.address))
+    else:
+        with running_docker(OLD if name == "docker-20.10" else ORACLE) as docker:
+            switch = {"DOCKER_BUILDKIT": "0"} if name == "docker-classic" else {}
+            address = f"unix://{docker.socket}"
+            yield Daemon(variables={**client_variables(docker, folder), **switch}, connect=_connect(address))
+
+
+def client_variables(docker: Docker, folder: Path) -> dict[str, str]:
+    """What makes that daemon, and its own command line, the ones that are found."""
+    (folder / "docker").symlink_to(docker.program)
+    return {
+        "DOCKER_HOST": f"unix://{docker.socket}",
+        "DOCKER_CONFIG": str(docker.config),
+        "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    }
+
+
+def _connect(address: str) -> Callable[[], Any]:
+    def connect() -> Any:
+        import docker
+
+        return docker.APIClient(base_url=address, version="auto")
+
+    return connect

@@ -1,0 +1,131 @@
+"""An engine under test: the real command with that engine, and what its daemon has afterwards."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from faults.program import PROGRAM, Done
+from support.bases import Base
+
+_KEPT_VARIABLES = ("PATH", "HOME", "LANG", "PYTHONPATH")
+_DEADLINE_SECONDS = 300.0
+
+
+class Daemon(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach a daemon: the variables for the command, and a client of its API."""
+
+    variables: Mapping[str, str]
+    connect: Callable[[], Any]
+
+
+class Lab(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine.  ``daemon`` is None for the embedded one; ``name`` tells its variants apart."""
+
+    name: str
+    engine: str
+    store: Path
+    bases: Callable[[str], Base]
+    daemon: Daemon | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the command: nothing of ours but the store and the engine."""
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        chosen = {"DOCKERCEPTION_HOME": str(self.store), "DOCKERCEPTION_ENGINE": self.engine}
+        return {**kept, **chosen, **(self.daemon.variables if self.daemon is not None else {})}
+
+    def run(
+        self, verb: str, *arguments: str | Path, bases: Sequence[str] = (), stdin: bytes = b"", network: str = "host"
+    ) -> Done:
+        """Run a command of dockerception's to its end, with these bases as named contexts."""
+        done = subprocess.run(
+            self.command(verb, *arguments, bases=bases, network=network),
+            input=stdin,
+            capture_output=True,
+            env=self.environment,
+            timeout=_DEADLINE_SECONDS,
+            check=False,
+        )
+        return Done(code=done.returncode, stdout=done.stdout, errors=done.stderr.decode(errors="replace"))
+
+    def succeed(
+        self, verb: str, *arguments: str | Path, bases: Sequence[str] = (), stdin: bytes = b"", network: str = "host"
+    ) -> Done:
+        """As ``run``, and fail the test with the command's own words unless it succeeds."""
+        done = self.run(verb, *arguments, bases=bases, stdin=stdin, network=network)
+        assert done.code == 0, f"exit {done.code}\n{done.errors}"
+        return done
+
+    def start(self, verb: str, *arguments: str | Path, bases: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        """Start a command in a session of its own; the caller ends it and waits for it."""
+        return subprocess.Popen(
+            self.command(verb, *arguments, bases=bases),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=self.environment,
+            start_new_session=True,
+        )
+
+    def command(
+        self, verb: str, *arguments: str | Path, bases: Sequence[str] = (), network: str = "host"
+    ) -> list[str | Path]:
+        """The command line; the daemons of the tests have no network but the machine's."""
+        contexts = [f"--build-context={name}=docker-archive:{self.bases(name).archive}" for name in bases]
+        own, _, builder = _split(arguments)
+        return [PROGRAM, verb, "--progress=plain", f"--network={network}", *contexts, *own, *builder]
+
+    def names(self) -> dict[str, str]:
+        """The names that there are, as people write them, and the ids of their images."""
+        if self.daemon is None:
+            listed = self.succeed_plain("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
+            lines = [line.split() for line in listed.stdout.decode().splitlines()]
+            return {name: image for name, image in lines if "<none>" not in name}
+        client = self.daemon.connect()
+        found = {_familiar(name): str(each["Id"]) for each in client.images() for name in each["RepoTags"] or ()}
+        client.close()
+        return {name: image for name, image in found.items() if not name.startswith("<none>")}
+
+    def succeed_plain(self, verb: str, *arguments: str) -> Done:
+        """Run a command that has none of the options of a build."""
+        done = subprocess.run([PROGRAM, verb, *arguments], capture_output=True, env=self.environment, check=True)
+        return Done(code=0, stdout=done.stdout, errors=done.stderr.decode())
+
+    def containers(self) -> list[str]:
+        """The containers of builders that there are."""
+        if self.daemon is None:
+            return []
+        client = self.daemon.connect()
+        found = client.containers(all=True, filters={"label": "dev.dockerception.builder-of"})
+        client.close()
+        return [str(each["Id"]) for each in found]
+
+    def remove(self, *names: str) -> None:
+        """Take names away."""
+        if self.daemon is None:
+            for name in names:
+                self.succeed_plain("rm", "--force", name)
+            return
+        client = self.daemon.connect()
+        for name in names:
+            client.remove_image(name, force=True)
+        client.close()
+
+
+def _split(arguments: Sequence[str | Path]) -> tuple[Sequence[str | Path], str, Sequence[str | Path]]:
+    """Options and PATH, and the builder's command with its two dashes."""
+    if "--" not in arguments:
+        return arguments, "", ()
+    position = list(arguments).index("--")
+    return arguments[:position], "--", arguments[position:]
+
+
+def _familiar(name: str) -> str:
+    """Podman writes out what Docker leaves away."""
+    return name.removeprefix("docker.io/").removeprefix("library/").removeprefix("localhost/")

@@ -1,0 +1,71 @@
+"""The examples on every engine: small images that answer, the same as the embedded engine's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engines.lab import Lab
+from faults.program import Failure
+from peers.compare import Difference, compare
+
+Labs = Callable[[str], Lab]
+EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = ("go-hello", "go-onbuild", "go-scratch")
+BASES = ("golang", "busybox")
+
+
+def build(lab: Lab, name: str, target: Path) -> Path:
+    """Build an example and save the image; returns ``target``."""
+    if name == "go-onbuild":
+        lab.succeed("assemble", "-t", "golang-onbuild", EXAMPLES / name / "golang-onbuild", bases=BASES)
+    lab.succeed("build", "-t", f"example-{name}", "-o", f"type=docker,dest={target}", EXAMPLES / name, bases=BASES)
+    return target
+
+
+@pytest.fixture
+def lab(lab: Lab) -> Lab:
+    """Each engine that can build the examples."""
+    if lab.name == "docker-classic":
+        pytest.skip("the examples have RUN --mount, which Docker's classic builder does not know")
+    return lab
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_image_is_that_of_the_embedded_engine(lab: Lab, embedded: Lab, name: str, tmp_path: Path) -> None:
+    got = build(lab, name, tmp_path / "got.tar")
+    assert f"example-{name}:latest" in lab.names()
+    assert lab.containers() == []
+    assert os.path.getsize(got) < 10_000_000
+    assert differences(lab, build(embedded, name, tmp_path / "expected.tar"), got) == []
+
+
+def differences(lab: Lab, expected: Path, got: Path) -> list[Difference]:
+    """What is not the same, but for the "/" that only BuildKit writes into the config of an image made from scratch."""
+    found = compare(expected, got)
+    return found if lab.engine in ("docker", "buildx") else [one for one in found if one.where != "config WorkingDir"]
+
+
+def test_the_classic_builder_says_what_it_can_not_do(labs: Labs) -> None:
+    done = labs("docker-classic").run("build", EXAMPLES / "go-hello", bases=BASES)
+    Failure(3, "not-supported", "Dockerfile has RUN --mount, which Docker's classic builder", "buildx").check(done)
+
+
+def test_nothing_is_done_twice(lab: Lab, tmp_path: Path) -> None:
+    build(lab, "go-hello", tmp_path / "first.tar")
+    again = lab.succeed("build", "-t", "example-again", EXAMPLES / "go-hello", bases=BASES)
+    assert "Everything was cached" in again.errors
+    assert lab.names()["example-again:latest"] == lab.names()["example-go-hello:latest"]
+
+
+def test_the_two_halves_fit_together(lab: Lab, tmp_path: Path) -> None:
+    command = lab.command("context", EXAMPLES / "go-scratch", bases=BASES)
+    emitted = subprocess.run(command, capture_output=True, env=lab.environment, check=True).stdout
+    lab.succeed("assemble", "-t", "halves", "-", bases=BASES, stdin=emitted)
+    whole = build(lab, "go-scratch", tmp_path / "whole.tar")
+    lab.succeed("assemble", "-o", f"type=docker,dest={tmp_path}/halves.tar", "-", bases=BASES, stdin=emitted)
+    assert compare(whole, tmp_path / "halves.tar") == []
