@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, Literal
 
 from ..errors import StreamError
+from .chunks import Read, reader_of
 from .unexpected import UnexpectedBytesError, found
 
 Compression = Literal["none", "gzip", "bzip2", "xz", "zstd"]
-Read = Callable[[int], bytes]
 
 _MAGICS: Final[tuple[tuple[bytes, Compression], ...]] = (
     (b"\x1f\x8b\x08", "gzip"),
@@ -48,21 +48,7 @@ def reader(read: Read, compression: Compression, *, origin: str) -> Read:
     """
     if compression == "none":
         return read
-    chunks = _decompress(read, compression, origin)
-    rest = memoryview(b"")
-
-    def read_decompressed(size: int) -> bytes:
-        nonlocal rest
-        while not rest:
-            chunk = next(chunks, None)
-            if chunk is None:
-                return b""
-            rest = memoryview(chunk)
-        piece = rest[:size]
-        rest = rest[len(piece) :]
-        return bytes(piece)
-
-    return read_decompressed
+    return reader_of(_decompress(read, compression, origin))
 
 
 def _decompress(read: Read, compression: Compression, origin: str) -> Iterator[bytes]:

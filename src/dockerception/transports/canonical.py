@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from ..oci.entry import FILE, HARDLINK, Entry
-from .base import Read
 
 Contents = Callable[[Entry], Iterable[bytes | memoryview]]
 
@@ -55,21 +54,3 @@ class LinkOrder:
         self._moved[entry.link] = entry.path
         self._sources[entry.path] = source
         return msgspec.structs.replace(source, path=entry.path)
-
-
-def reader_of(chunks: Iterator[bytes | memoryview]) -> Read:
-    """A ``read(n)`` of chunks that are made on demand."""
-    rest = memoryview(b"")
-
-    def read(length: int) -> bytes:
-        nonlocal rest
-        while not rest:
-            chunk = next(chunks, None)
-            if chunk is None:
-                return b""
-            rest = memoryview(chunk)
-        piece = rest[:length]
-        rest = rest[len(piece) :]
-        return bytes(piece)
-
-    return read

@@ -13,11 +13,12 @@ import msgspec
 from ..context.base import Context
 from ..errors import TransportError
 from ..oci import compression, tarwriter
+from ..oci.chunks import reader_of
 from ..oci.entry import Entry
 from ..oci.toc import Toc
 from ..reference import Platform
 from .base import Read, SourceImage, SourceLayer
-from .canonical import LinkOrder, reader_of
+from .canonical import LinkOrder
 from .plain_config import plain_config
 from .tree_reader import TreeReader
 from .tree_writer import TreeWriter

@@ -9,11 +9,11 @@ from ...context.tar_context import TarContext
 from ...context.tarstream import receive
 from ...errors import StreamError
 from ...oci import compression, tarheader
+from ...oci.chunks import Read, reader_of
 from ...oci.entry import Entry
 from ...oci.tarwriter import BLOCK_SIZE
 from ...store.durable import disk_errors
 from ...store.store import Store
-from ...transports.canonical import reader_of
 
 
 class Archives:
@@ -51,7 +51,7 @@ def _is_archive(context: Context, entry: Entry) -> bool:
     return len(head) == BLOCK_SIZE and any(head) and tarheader.has_valid_checksum(head)
 
 
-def _first_block(read: compression.Read) -> bytes:
+def _first_block(read: Read) -> bytes:
     block = b""
     while len(block) < BLOCK_SIZE and (chunk := read(BLOCK_SIZE - len(block))):
         block += chunk

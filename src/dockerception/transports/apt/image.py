@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ...errors import TransportError
+from ...oci.chunks import reader_of
 from ...reference import Platform
 from ..base import Read, SourceLayer
-from ..canonical import reader_of
 from ..plain_config import plain_config
 from . import resolve, setup, sources, strap
 from .resolve import Resolution
