@@ -62,9 +62,8 @@ class FaultyProxy:
         self.seen: list[Seen] = []
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler_for(self))
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = _Server(("127.0.0.1", 0), _handler_for(self))
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     @property
     def address(self) -> str:
@@ -103,6 +102,13 @@ def faulty_proxy(upstream: str, tokens: TokenService | None = None) -> Iterator[
         yield proxy
     finally:
         proxy.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that hang up are what this is about."""
 
 
 def _handler_for(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:

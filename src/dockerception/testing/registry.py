@@ -10,9 +10,12 @@ from __future__ import annotations
 import threading
 from http.server import ThreadingHTTPServer
 from types import TracebackType
+from typing import Final
 
 from .contents import Contents, Manifest
 from .handler import handler_for
+
+_POLL_SECONDS: Final = 0.02  # how long closing it takes at most
 
 
 class Registry:
@@ -25,9 +28,10 @@ class Registry:
         self.contents = Contents()
         self.requests: list[str] = []
         handler = handler_for(self.contents, self.requests, username=username, password=password)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, name="test-registry", daemon=True)
+        self._server = _Server(("127.0.0.1", 0), handler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(_POLL_SECONDS,), name="test-registry", daemon=True
+        )
 
     @property
     def address(self) -> str:
@@ -71,3 +75,10 @@ class Registry:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that hangs up is no fault of the tests that this is for."""

@@ -1,7 +1,8 @@
 """Uploading blobs (distribution-spec, "Pushing Blobs"): what is there already is never sent, what was cut is resumed.
 
-A blob goes up in one request.  When that breaks, the registry is asked how far it got, and the rest follows; where it
-can't say, the upload begins anew.  Where a proxy finds the request too large, it goes up in chunks.
+A small blob goes up in one request.  A larger one does so too, but as a chunk: when that breaks, registries keep what
+they got, are asked how far that was, and get the rest; where one can't say, the upload begins anew.  Where a proxy
+finds the request too large, it goes up in several chunks.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ...http.retry import RETRIED
 from ...oci.manifest import Descriptor
 from .session import Repository
 
+_WHOLE_BYTES: Final = 1 << 20
 _CHUNK_BYTES: Final = 32 << 20
 _RANGE: Final = re.compile(r"(?:bytes[= ])?0-(\d+)")
 Chunks = Callable[[], Iterator[bytes]]
@@ -101,9 +103,11 @@ class _Upload:
         query = urlencode({"mount": self._blob.descriptor.digest, "from": source})
         response = self._start(f"?{query}")
         if response.status == 201:
+            response.close()
             return True
         if response.status == 202:
             self._location = self._next(response)  # it did not, and has begun an upload instead
+        response.close()
         return False
 
     def _begin_or_resume(self) -> int:
@@ -122,8 +126,7 @@ class _Upload:
 
     def _start(self, query: str) -> Response:
         path = f"/v2/{self._repository.path}/blobs/uploads/{query}"
-        with self._connection.send("POST", path, scopes=self._repository.scopes, body=b"") as response:
-            return response
+        return self._connection.send("POST", path, scopes=self._repository.scopes, body=b"")
 
     def _offset(self) -> int | None:
         """How far the session got (“Get upload status”); None where the registry can't say."""
@@ -137,13 +140,11 @@ class _Upload:
         return offset if 1 < offset <= self._size else None
 
     def _send_from(self, offset: int) -> None:
-        while self._chunk_bytes or offset:
-            end = min(self._size, offset + self._chunk_bytes) if self._chunk_bytes else self._size
-            if end > offset:
+        if self._size > _WHOLE_BYTES:
+            while offset < self._size:
+                end = min(self._size, offset + (self._chunk_bytes or self._size))
                 self._patch(offset, end)
-            offset = end
-            if end == self._size:
-                break
+                offset = end
         self._finish(offset)
 
     def _patch(self, begin: int, end: int) -> None:
