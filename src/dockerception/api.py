@@ -19,7 +19,6 @@ from .proxies import find_proxies
 from .reference import Platform
 from .request import BuildRequest, epoch_from_environment
 from .store.store import Store
-from .transports import rootfs
 
 __all__ = ["EmittedContext", "LevelSummary", "Outcome", "assemble", "build", "context"]
 
@@ -41,6 +40,8 @@ class EmittedContext:
 
     def write_tar(self, write: Write) -> None:
         """Write it as a tar stream, owners 0:0, entries in canonical order: equal contexts give equal bytes."""
+        from .transports import rootfs
+
         rootfs.write_tar(self.files, write)
 
     def write_directory(self, path: str) -> list[str]:
@@ -48,6 +49,8 @@ class EmittedContext:
 
         No link is followed while writing.  Raises ``UsageError`` if the directory has something in it.
         """
+        from .transports import rootfs
+
         if os.path.isdir(path) and os.listdir(path):
             raise UsageError(f"The directory {path} is not empty.", hint="give a new or an empty directory")
         return rootfs.write_directory(self.files, path)

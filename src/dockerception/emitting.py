@@ -7,19 +7,21 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from .context.tarstream import Received, receive
 from .engines.base import Built, Emission, EmitRequest, Engine, Settings
 from .errors import BuilderError, EmitTimeoutError, StreamError
-from .oci.tarreader import Limits
 from .oci.toc import Toc
 from .progress import Reporter, StepFinished, StepProgress, StepStarted
 from .request import BuildRequest
 from .store.durable import disk_errors
 from .store.records import Record
 from .store.store import Store
+
+if TYPE_CHECKING:
+    from .context.tarstream import Received
 
 ORIGIN = "The context that the builder emitted"
 _STEP = 0
@@ -105,6 +107,9 @@ class Emitter:
         return Emitted(toc=received.toc, spool=self._store.contexts.spool_path(digest))
 
     def _receive(self, emission: Emission, descriptor: int) -> Received:
+        from .context.tarstream import receive
+        from .oci.tarreader import Limits
+
         limits = Limits(max_bytes=self._request.max_context, bytes_option="--max-context")
         try:
             return receive(

@@ -13,14 +13,11 @@ from .context.base import Context
 from .context.compose import empty
 from .context.control_file import read_control_file
 from .context.directory import DirectoryContext
-from .context.reshape import apply_ignore, strip_single_directory
 from .context.tar_context import TarContext
-from .context.tarstream import receive
 from .dockerfile import stages
 from .dockerfile.stages import Dockerfile
 from .emitting import Emitted, spool
 from .errors import ContextError, DockerfileError, UsageError
-from .oci.tarreader import Limits
 from .oci.toc import Toc
 from .progress import Notice, Reporter
 from .request import BuildRequest
@@ -106,12 +103,17 @@ class Sources:
         if request.read_stdin is None:
             raise UsageError("There is no standard input to read the context from.")
         origin = "The context on standard input"
+        from .context.tarstream import receive
+        from .oci.tarreader import Limits
+
         limits = Limits(max_bytes=request.max_context, bytes_option="--max-context")
         with spool(self._store) as (path, descriptor):
             received = receive(request.read_stdin, spool=descriptor, origin=origin, source="stdin", limits=limits)
         return received.toc, path, request.dockerfile or DEFAULT_DOCKERFILE, origin
 
     def _streamed(self, toc: Toc, path: str, name: str, origin: str) -> Origin:
+        from .context.reshape import strip_single_directory
+
         toc, note = strip_single_directory(toc, name)
         if note:
             self._report(Notice(text=note))
@@ -130,6 +132,8 @@ class Sources:
         for ignore_file in (f"{name}{IGNORE_FILE}", IGNORE_FILE):
             text = read_control_file(whole, ignore_file)
             if text is not None:
+                from .context.reshape import apply_ignore
+
                 toc, dropped = apply_ignore(toc, ignore.compile(ignore.read(text, source=ignore_file)))
                 if dropped:
                     entries = "1 entry" if dropped == 1 else f"{dropped} entries"

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from ..errors import UsageError
 from ..reference import Digest, Platform, Reference
-from .base import SourceImage
-from .file_image import FileImage
+
+if TYPE_CHECKING:
+    from .base import SourceImage
+    from .file_image import FileImage
 
 Kind = Literal["apt", "oci-layout", "oci-archive", "docker-archive", "docker-daemon", "docker", "rootfs"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dockerception.context.base import Context
 from dockerception.dockerfile import instructions as ins
-from dockerception.engines.embedded.copying import Copier, Unpack, find_sources
+from dockerception.engines.embedded.copying import Copier, Unpack
+from dockerception.engines.embedded.matching import find_sources
 from dockerception.engines.embedded.planting import Planting, contents_of
 from dockerception.oci.entry import Entry
 from dockerception.oci.toc import Toc

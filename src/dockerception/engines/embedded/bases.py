@@ -29,8 +29,6 @@ from ...store.store import Store
 from ...transports import spec as transport_spec
 from ..base import Material, Settings
 from . import keys
-from .importing import import_image
-from .pulling import pull
 from .steps import Steps
 from .values import Base
 
@@ -135,6 +133,8 @@ class Bases:
         return found
 
     def _from_registry(self, name: str, reference: Reference) -> StoredImage:
+        from .pulling import pull
+
         try:
             with self._steps.step(f"pull {reference}") as step:
                 return pull(
@@ -165,6 +165,8 @@ class Bases:
                 image = self._recorded(by_identity)
                 step.is_cached = image is not None
                 if image is None:
+                    from .importing import import_image
+
                     image = import_image(self._store, source, report=self._report, step=step.number)
             except ImageError as error:
                 error.add_note(f"while importing {name} from {text}")

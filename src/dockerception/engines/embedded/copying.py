@@ -9,51 +9,17 @@ from collections.abc import Callable
 
 import msgspec
 
-from ...context import ignore, select
+from ...context import select
 from ...context.base import Context
-from ...context.patterns import has_wildcards
 from ...dockerfile import instructions as ins
 from ...errors import ContextError
 from ...oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, join, name, parent
 from . import configuring, keys, modes
+from .matching import Source, excluding, missing
 from .planting import Planting
 
 Unpack = Callable[[Context, Entry], Context | None]
 """The files in an archive, or None if the file is no archive."""
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A match of one of the sources: ``path`` as it was found, ``followed`` where its links lead, in ``context``."""
-
-    context: Context
-    path: str
-    followed: str
-
-
-def find_sources(instruction: ins.Copy | ins.Add, context: Context) -> list[Source]:
-    """The matches of the sources, in the order of the instruction.
-
-    Raises ``ContextError`` for one without wildcards that is not there; a wildcard may match nothing.
-    """
-    found = []
-    for pattern in instruction.sources:
-        if any(pattern == file.name for file in instruction.files):
-            continue
-        matches = select.glob(context, pattern)
-        if not matches and not has_wildcards(pattern):
-            raise _missing(pattern, context)
-        for match in matches:
-            followed = select.resolve(context, match)
-            if followed and context.find(followed) is None:
-                raise _missing(match, context)
-            found.append(Source(context=context, path=match, followed=followed))
-    return found
-
-
-def excluding(instruction: ins.Copy | ins.Add) -> ignore.IgnoreRules | None:
-    """The rules of ``--exclude``; they are about paths inside each source."""
-    patterns = [ignore.Pattern(text, source="--exclude") for text in instruction.exclude]
-    return ignore.compile(patterns) if patterns else None
 
 
 class Copier:
@@ -200,12 +166,5 @@ class Copier:
 def _entry(context: Context, path: str) -> Entry:
     found = context.find(path)
     if found is None:
-        raise _missing(path, context)
+        raise missing(path, context)
     return found
-
-
-def _missing(path: str, context: Context) -> ContextError:
-    return ContextError(
-        f"“{path}” is not in {context.origin}.",
-        hint="sources are looked up inside the context only, and what .dockerignore excludes is not there",
-    )

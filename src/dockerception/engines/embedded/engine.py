@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,27 +13,27 @@ from ...dockerfile.stages import find_stage
 from ...oci.config import ImageConfig
 from ...progress import Reporter, silent
 from ...reference import Reference
-from ...sandbox.client import Sandbox
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
 from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Level, Output, Result, Settings
 from ..capabilities import check
-from ..emission import PipeEmission, nothing_to_run
 from . import keys
 from .bases import Bases
-from .emission import begin
 from .evaluate import Evaluator
-from .execute import Executor
-from .exporting import export, outgoing
 from .faces import Faces
 from .finish import finish, image_config
-from .importing import import_image
 from .pending import Stop
-from .running import container_request
 from .solve import Solver
 from .steps import Steps
 from .values import Evaluated, StageState
+
+if TYPE_CHECKING:
+    from ...sandbox.client import Sandbox
+    from ..emission import PipeEmission
+    from .execute import Executor
+
+# What only work needs is imported when there is work: a build in which nothing changed is done without it.
 
 _ALWAYS_USED: Final = frozenset(PROXY_VARIABLES) | frozenset(name.lower() for name in PROXY_VARIABLES)
 
@@ -69,6 +69,8 @@ class EmbeddedEngine:
 
     def sandbox(self) -> Sandbox:
         """The sandbox, started when it is first asked for."""
+        from ...sandbox.client import Sandbox
+
         with self._lock:
             if self._sandbox is None:
                 self._sandbox = Sandbox(
@@ -113,16 +115,21 @@ class EmbeddedEngine:
 
     def _solver(self, level: Level, evaluator: Evaluator, bases: Bases) -> Solver:
         stop = Stop()
-        executor = Executor(
-            level, store=self._store, faces=self.faces, sandbox=self.sandbox, report=self._report, stop=stop
-        )
+
+        def make_executor() -> Executor:
+            from .execute import Executor
+
+            return Executor(
+                level, store=self._store, faces=self.faces, sandbox=self.sandbox, report=self._report, stop=stop
+            )
+
         solver = Solver(
             level,
             evaluator,
             bases,
             store=self._store,
             faces=self.faces,
-            executor=executor,
+            make_executor=make_executor,
             steps=self._steps,
             stop=stop,
         )
@@ -130,6 +137,10 @@ class EmbeddedEngine:
         return solver
 
     def emit(self, built: Built, request: EmitRequest, step: int) -> PipeEmission:
+        from ..emission import nothing_to_run
+        from .emission import begin
+        from .running import container_request
+
         handle = _handle(built)
         config = handle.stage.config
         stack = handle.state.layers
@@ -158,16 +169,22 @@ class EmbeddedEngine:
         return sum(self._store.layers.get(layer).size for layer in _handle(built).state.layers)
 
     def export(self, result: Result, output: Output) -> None:
+        from .exporting import export
+
         image = self._store.images.get(result.image)
         with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()) as step:
             export(self._store, self.faces, image, result.names, output, self._report, step)
 
     def outgoing(self, image: StoredImage, names: tuple[Reference, ...]) -> Outgoing:
         """An image of the store, ready for a transport."""
+        from .exporting import outgoing
+
         return outgoing(self._store, self.faces, image, names)
 
     def import_image(self, source: SourceImage, names: tuple[Reference, ...] = ()) -> StoredImage:
         """Bring an image from a transport into the store."""
+        from .importing import import_image
+
         with self._steps.step("import") as step:
             return import_image(self._store, source, names=names, report=self._report, step=step.number)
 

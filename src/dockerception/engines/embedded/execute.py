@@ -17,9 +17,10 @@ from ...store.store import Store
 from ..base import Level
 from . import configuring
 from .archives import Archives
-from .copying import Copier, Source
+from .copying import Copier
 from .faces import Contents, Faces, StartSandbox
 from .inline import InlineContext
+from .matching import Source
 from .pending import Stop
 from .planting import Planting, contents_of
 from .running import run_step

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -22,7 +22,6 @@ from ...oci.entry import DIRECTORY, FILE, NO_OFFSET, Entry, is_same
 from ...oci.toc import Toc
 from ...progress import Notice, Reporter
 from ...reference import Digest
-from ...sandbox.client import Sandbox
 from ...store.durable import disk_errors
 from ...store.layers import Layer
 from ...store.store import Store
@@ -30,7 +29,10 @@ from .changes import changed
 
 _CHUNK: Final = 1 << 20
 Contents = Callable[[Entry], Iterable[bytes | memoryview]]
-StartSandbox = Callable[[], Sandbox]
+if TYPE_CHECKING:
+    from ...sandbox.client import Sandbox
+
+StartSandbox = Callable[[], "Sandbox"]
 
 
 class Faces:

@@ -17,9 +17,9 @@ from ...errors import DockerceptionError
 from ..base import Level
 from . import keys
 from .bases import Bases
-from .copying import Source, excluding, find_sources
 from .evaluate import Evaluator
 from .keys import Contents, Parts
+from .matching import Source, excluding, find_sources
 from .values import Evaluated, Step
 
 _T = TypeVar("_T")

@@ -8,6 +8,8 @@ that comes out the same skips everything after it.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,7 +22,6 @@ from ..base import Level
 from . import keys
 from .bases import Bases
 from .evaluate import Evaluator
-from .execute import Executor
 from .faces import Faces
 from .inputs import Inputs, add_excerpt
 from .keys import Parts
@@ -28,6 +29,9 @@ from .mounted import is_mounted_later
 from .pending import Pending, Stop
 from .steps import Steps
 from .values import Evaluated, StageState
+
+if TYPE_CHECKING:
+    from .execute import Executor
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(StageState).decode
@@ -46,7 +50,8 @@ _decode_layer = msgspec.msgpack.Decoder(_LayerRecord).decode
 class Solver:
     """Builds the stages of one level, each at most once; stages that do not read each other at the same time.
 
-    ``has_executed`` says whether any step had to be executed.  ``stop`` ends the work of all threads.
+    ``has_executed`` says whether any step had to be executed; only then is an executor made.  ``stop`` ends the work of
+    all threads.
     """
 
     def __init__(
@@ -57,14 +62,15 @@ class Solver:
         *,
         store: Store,
         faces: Faces,
-        executor: Executor,
+        make_executor: Callable[[], Executor],
         steps: Steps,
         stop: Stop,
     ) -> None:
         self._level = level
         self._store = store
         self._faces = faces
-        self._executor = executor
+        self._make_executor = make_executor
+        self._executor: Executor | None = None
         self._steps = steps
         self._stop = stop
         self._inputs = Inputs(level, evaluator, bases, self._view)
@@ -159,7 +165,7 @@ class Solver:
         self.has_executed = True
         step = stage.steps[position]
         try:
-            return self._executor.execute(
+            return self._executor_now().execute(
                 step,
                 stack=stack,
                 sources=self._inputs.sources(stage, position),
@@ -169,6 +175,11 @@ class Solver:
         except DockerceptionError as error:
             add_excerpt(error, step, stage, self._level.dockerfile)
             raise
+
+    def _executor_now(self) -> Executor:
+        with self._lock:
+            self._executor = self._executor or self._make_executor()
+            return self._executor
 
     def _keep(self, key: str, parts: Parts, layer: Layer) -> _LayerRecord:
         record = _LayerRecord(layer.layer, self._level.settings.epoch)

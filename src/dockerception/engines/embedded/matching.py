@@ -1,0 +1,53 @@
+"""What the sources of a COPY or ADD name: found before anything is copied, because keys need it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from ...context import ignore, select
+from ...context.base import Context
+from ...context.patterns import has_wildcards
+from ...dockerfile import instructions as ins
+from ...errors import ContextError
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A match of one of the sources: ``path`` as it was found, ``followed`` where its links lead, in ``context``."""
+
+    context: Context
+    path: str
+    followed: str
+
+
+def find_sources(instruction: ins.Copy | ins.Add, context: Context) -> list[Source]:
+    """The matches of the sources, in the order of the instruction.
+
+    Raises ``ContextError`` for one without wildcards that is not there; a wildcard may match nothing.
+    """
+    found = []
+    for pattern in instruction.sources:
+        if any(pattern == file.name for file in instruction.files):
+            continue
+        matches = select.glob(context, pattern)
+        if not matches and not has_wildcards(pattern):
+            raise missing(pattern, context)
+        for match in matches:
+            followed = select.resolve(context, match)
+            if followed and context.find(followed) is None:
+                raise missing(match, context)
+            found.append(Source(context=context, path=match, followed=followed))
+    return found
+
+
+def excluding(instruction: ins.Copy | ins.Add) -> ignore.IgnoreRules | None:
+    """The rules of ``--exclude``; they are about paths inside each source."""
+    patterns = [ignore.Pattern(text, source="--exclude") for text in instruction.exclude]
+    return ignore.compile(patterns) if patterns else None
+
+
+def missing(path: str, context: Context) -> ContextError:
+    """The error for a source that is not there."""
+    return ContextError(
+        f"“{path}” is not in {context.origin}.",
+        hint="sources are looked up inside the context only, and what .dockerignore excludes is not there",
+    )
