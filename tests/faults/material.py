@@ -52,6 +52,13 @@ def member(
     return headers + content + bytes(-len(content) % 512)
 
 
+def claim(name: str, size: int) -> bytes:
+    """The header of a file of this many bytes, without them."""
+    header = tarfile.TarInfo(name)
+    header.size = size
+    return header.tobuf(tarfile.GNU_FORMAT)
+
+
 def closed(*members: bytes) -> bytes:
     """An archive of members, ended as POSIX says."""
     return b"".join(members) + _CLOSING
@@ -92,6 +99,7 @@ def _wrong() -> dict[str, bytes]:
         "log-after.gz": gzip.compress(good) + b"done\n",
         "wrong.gz": _flip(gzip.compress(good), 1000),
         "wrong.zst": _flip(zstd.compress(good, options={zstd.CompressionParameter.checksum_flag: 1}), 4),
+        "endless": member("Dockerfile", b"FROM scratch") + claim("app", 8 << 30),
         "no-dockerfile": closed(member("app", APP), member("README", b"read me")),
         "dockerfile-too-deep": closed(
             member("a", kind=tarfile.DIRTYPE), member("a/b", kind=tarfile.DIRTYPE), member("a/b/Dockerfile", DOCKERFILE)

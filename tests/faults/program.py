@@ -61,9 +61,9 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment it runs in: nothing of ours but the store."""
+        """The environment it runs in: nothing of ours but the store, and a fixed time for equal ids."""
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        return {**kept, "DOCKERCEPTION_HOME": str(self.store)}
+        return {**kept, "DOCKERCEPTION_HOME": str(self.store), "SOURCE_DATE_EPOCH": "1700000000"}
 
     def run(self, *arguments: str | Path, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> Done:
         """Run it to its end."""

@@ -8,14 +8,12 @@ import pty
 import shlex
 import signal
 import subprocess
-import tarfile
 import threading
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from faults import material
 from faults.program import PROGRAM, Failure, Program, fails, pids, wait_until
 
 pytestmark = pytest.mark.root
@@ -133,22 +131,13 @@ _BUILDERS = {
 
 @pytest.fixture(scope="module")
 def builders(project: Path) -> Path:
-    """The project, with programs that can't be started and a stream that never ends."""
+    """The project, with programs that can't be started."""
     (project / "scripts").mkdir()
     (project / "scripts" / "lost").write_text("#!/bin/nosuchshell\n")
     (project / "scripts" / "noise").write_bytes(b"\0noise\0")
     for script in ("lost", "noise"):
         (project / "scripts" / script).chmod(0o755)
-    endless = material.member("Dockerfile", b"FROM scratch") + _claims("app", 0o777777777)
-    (project / "streams" / "endless").write_bytes(endless)
     return project
-
-
-def _claims(name: str, size: int) -> bytes:
-    """The header of a file that claims this many bytes."""
-    header = tarfile.TarInfo(name)
-    header.size = size
-    return header.tobuf(tarfile.GNU_FORMAT)
 
 
 @pytest.mark.parametrize("case", _BUILDERS)

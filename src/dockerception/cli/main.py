@@ -20,11 +20,13 @@ _CLOSED_STDOUT: Final = 141  # 128 and SIGPIPE, as a shell reports a program tha
 def main() -> NoReturn:
     """Run the command line and exit."""
     _open_standard_descriptors()
+    handler = SignalHandler()
     try:
-        SignalHandler().install()
+        handler.install()
         code = run(sys.argv[1:])
     except Ended as ended:
         code = ended.exit_code
+    handler.ignore()
     sys.exit(code)
 
 

@@ -44,6 +44,11 @@ class SignalHandler:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._received)
 
+    def ignore(self) -> None:
+        """Keep the exit code as it is now: while it shuts down, Python puts the default actions back."""
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
     def _received(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         if self._count >= _PATIENCE:

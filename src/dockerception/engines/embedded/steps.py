@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...errors import DockerceptionError
 from ...progress import Reporter, StepFinished, StepStarted
 
 
@@ -39,11 +38,8 @@ class Steps:
         error = ""
         try:
             yield running
-        except DockerceptionError as failure:
-            error = failure.message
-            raise
         except BaseException as failure:
-            error = type(failure).__name__
+            error = getattr(failure, "message", type(failure).__name__)
             raise
         finally:
             seconds = time.monotonic() - started
