@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ...errors import UsageError
+from ...errors import TransportError, UsageError
 from ...http import Tls
 from ...http.proxy import is_loopback, is_within
 from ...reference import DEFAULT_DOMAIN
@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def tls(self, host: str) -> Tls:
         """The TLS settings for ``host[:port]``, from Docker's ``certs.d`` layout: ``*.crt`` are authorities, ``*.cert``
-        with ``*.key`` are ours.  Raises ``UsageError`` for a certificate without a key."""
+        with ``*.key`` are ours.  Raises ``TransportError`` for a certificate without a key."""
         host = host.lower()
         folder = self._folder(host)
         names = sorted(os.listdir(folder)) if folder else []
@@ -127,7 +127,7 @@ def _name(host: str) -> str:
 def _pair(folder: str, name: str, names: list[str]) -> tuple[str, str]:
     key = f"{name.removesuffix('.cert')}.key"
     if key not in names:
-        raise UsageError(
+        raise TransportError(
             f"The client certificate {os.path.join(folder, name)} has no key beside it.", hint=f"add {key}"
         )
     return os.path.join(folder, name), os.path.join(folder, key)

@@ -141,7 +141,7 @@ class Authenticator:
         if whole.status in (400, 401, 403):
             raise failures.rejected(self._registry, self.credentials, failures.said(whole.body))
         if whole.status != 200:
-            raise failures.error_for(whole, subject=f"The token service {shown(realm)}", registry=self._registry)
+            raise failures.error_for(whole, subject=f"A token of {shown(realm)}", registry=self._registry)
         try:
             return msgspec.json.decode(whole.body, type=_Answer)
         except msgspec.DecodeError as error:
