@@ -205,7 +205,7 @@ def test_add_unpacks_where_the_file_is_an_archive() -> None:
         "ADD a.tar plain /t/", Tree(file("a.tar", "…"), file("plain", "p")), Tree(folder("t")), unpack=unpack
     )
     assert names(toc) == ["t/etc/", "t/etc/x", "t/plain", "t/y == t/etc/x"]
-    assert [entry.uid for entry in toc] == [4, 4, 0, 0]
+    assert [entry.uid for entry in toc] == [4, 4, 0, 4]
     assert contents == {"t/etc/x": b"x", "t/plain": b"p"}
 
 
@@ -268,3 +268,41 @@ def test_a_layer_has_a_parent_for_every_entry(context: Tree) -> None:
     toc, _ = copied("COPY . /made/for/it/", context)
     assert all("/" not in path or path.rpartition("/")[0] in toc for path in toc.paths())
     assert isinstance(toc, Toc)
+
+
+LINKED = Tree(folder("d"), hardlink("d/a", "d/z"), hardlink("d/b", "d/z"), file("d/z", "1"))
+"""A hard link may come before its file: what a tar has later sorts first here."""
+
+
+def test_the_first_name_of_a_file_is_the_file() -> None:
+    toc, contents = copied("COPY d /t", LINKED)
+    assert names(toc) == ["t/", "t/a", "t/b == t/a", "t/z == t/a"]
+    assert contents == {"t/a": b"1"}
+
+
+def test_the_first_name_of_a_file_of_an_archive_is_the_file() -> None:
+    below = Tree(folder("t"), folder("t/zz"), link("t/d", "zz"))
+    archive = Tree(folder("c"), hardlink("c/a", "d/z"), folder("d"), file("d/z", "1"), hardlink("d/zz", "d/z"))
+    toc, contents = copied("ADD a.tar /t/", Tree(file("a.tar")), below, unpack=lambda context, entry: archive)
+    assert names(toc) == ["t/c/", "t/c/a", "t/d/", "t/d/z == t/c/a", "t/d/zz == t/c/a"]
+    assert contents == {"t/c/a": b"1"}
+
+
+def test_other_names_of_a_file_that_is_replaced_keep_its_contents() -> None:
+    context = Tree(
+        folder("d"), file("d/a", "1"), hardlink("d/b", "d/a"), hardlink("d/c", "d/a"), folder("e"), file("e/a", "2")
+    )
+    toc, contents = copied("COPY d/ e/ /t/", context)
+    assert names(toc) == ["t/", "t/a", "t/b", "t/c == t/b"]
+    assert contents == {"t/a": b"2", "t/b": b"1"}
+
+
+def test_other_names_of_a_file_of_an_archive_that_a_directory_replaces_keep_its_contents() -> None:
+    archives = {
+        "1.tar": Tree(file("a", "1"), hardlink("b", "a")),
+        "2.tar": Tree(folder("a"), file("a/inside", "2")),
+    }
+    context = Tree(file("1.tar"), file("2.tar"))
+    toc, contents = copied("ADD 1.tar 2.tar /t/", context, unpack=lambda context, entry: archives[entry.path])
+    assert names(toc) == ["t/", "t/a/", "t/a/inside", "t/b"]
+    assert contents == {"t/a/inside": b"2", "t/b": b"1"}

@@ -16,10 +16,20 @@ from ...errors import ContextError
 from ...oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, join, name, parent
 from . import configuring, keys, modes
 from .matching import Source, excluding, missing
-from .planting import Planting
+from .planting import Origin, Planting
 
 Unpack = Callable[[Context, Entry], Context | None]
 """The files in an archive, or None if the file is no archive."""
+
+
+class _Tree(msgspec.Struct, frozen=True, kw_only=True):
+    """A directory or an archive that is copied as a whole, in which hard links stay links.
+
+    ``place`` tells where a path of it goes; ``ahead`` has the files of which a link was met first.
+    """
+
+    place: Callable[[str], str]
+    ahead: dict[str, Origin] = {}
 
 
 class Copier:
@@ -78,6 +88,7 @@ class Copier:
     def _copy_children(self, context: Context, directory: str, target: str) -> None:
         """Copy what is inside a directory; hard links stay links where both ends are inside."""
         skip = len(directory) + 1 if directory else 0
+        tree = _Tree(place=lambda path: join(target, path[skip:]))
         excluded_parents: set[str] = set()
         for entry in context.walk(directory):
             if entry.path == directory:
@@ -93,37 +104,35 @@ class Copier:
                 continue
             if excluded_parents and parent(inside) in excluded_parents:
                 self._planting.make_directory(parent(place))
-            self._copy_file(context, entry, place, (directory, target))
+            self._copy_file(context, entry, place, tree)
 
-    def _copy_file(self, context: Context, entry: Entry, place: str, inside: tuple[str, str] | None) -> None:
-        """Copy anything but a directory.  ``inside`` is the copied directory and its target, for hard links."""
+    def _copy_file(self, context: Context, entry: Entry, place: str, tree: _Tree | None) -> None:
+        """Copy anything but a directory.  ``tree`` is the copied directory that it is in."""
         if entry.kind in (CHAR, BLOCK, FIFO) and not context.keeps_owners:
             raise ContextError(
                 f"“{entry.path}” in {context.origin} is a {entry.kind} special file; only regular files, directories"
                 " and links can be copied from there.",
                 hint="leave it out with .dockerignore",
             )
-        if entry.kind == HARDLINK:
-            linked = self._linked_place(entry, inside)
-            if linked is not None:
-                self._planting.put(msgspec.structs.replace(self._dressed(entry, context, place), link=linked))
-                return
-            entry = _entry(context, entry.link)
-        dressed = self._dressed(entry, context, place)
-        if entry.kind != FILE:
+        file = _entry(context, entry.link) if entry.kind == HARDLINK else entry
+        dressed = self._dressed(file, context, place)
+        if file.kind != FILE:
             self._planting.put(dressed)
             return
-        self._planting.put(msgspec.structs.replace(dressed, digest=context.digest(entry)), (context, entry))
+        origin = self._origin(context, file, tree, is_link=entry.kind == HARDLINK)
+        self._planting.put(msgspec.structs.replace(dressed, digest=context.digest(file)), origin)
 
-    def _linked_place(self, entry: Entry, inside: tuple[str, str] | None) -> str | None:
-        if inside is None:
-            return None
-        directory, target = inside
-        if directory and not entry.link.startswith(directory + "/"):
-            return None
-        linked = join(target, entry.link[len(directory) + 1 if directory else 0 :])
-        found = self._planting.origins.get(linked)
-        return linked if found is not None and found[1].path == entry.link else None
+    def _origin(self, context: Context, file: Entry, tree: _Tree | None, *, is_link: bool) -> Origin:
+        """Where a file's bytes are: the same object for all its names in one tree, whichever of them comes first."""
+        if tree is None:
+            return context, file
+        known = tree.ahead.get(file.path)
+        if known is not None or not is_link:
+            return known or (context, file)
+        placed = self._planting.origins.get(tree.place(file.path))
+        if placed is None or placed[1].path != file.path:
+            placed = tree.ahead[file.path] = (context, file)
+        return self._planting.share(placed)
 
     def _dressed(self, entry: Entry, context: Context, place: str) -> Entry:
         """An entry with the path, owner and mode that it gets in the image."""
@@ -142,16 +151,17 @@ class Copier:
         """Unpack an archive into the destination: owners, modes and times are the archive's own."""
         planting = self._planting
         root = planting.make_directory(planting.resolve(self._destination))
+        tree = _Tree(place=lambda path: self._inside(root, path))
         for entry in archive.walk(""):
             place = self._inside(root, entry.path)
             if entry.path:
                 planting.make_directory(parent(place))
-            changes: dict[str, object] = {"path": place, "offset": -1}
-            if entry.kind == HARDLINK:
-                changes["link"] = self._inside(root, entry.link)
-            origin = (archive, entry) if entry.kind == FILE else None
+            file = _entry(archive, entry.link) if entry.kind == HARDLINK else entry
+            origin = None
+            if file.kind == FILE:
+                origin = self._origin(archive, file, tree, is_link=entry.kind == HARDLINK)
             if place:
-                planting.replace(msgspec.structs.replace(entry, **changes), origin)
+                planting.replace(msgspec.structs.replace(file, path=place, offset=-1), origin)
 
     def _inside(self, root: str, path: str) -> str:
         """A path of the archive below ``root``: links on the way are followed as if ``root`` were the whole world."""

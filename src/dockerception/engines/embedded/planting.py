@@ -14,10 +14,13 @@ import msgspec
 from ...context.base import Context
 from ...context.select import follow
 from ...errors import ContextError
-from ...oci.entry import DIRECTORY, FILE, Entry, is_same, name, parent, parents
+from ...oci.entry import DIRECTORY, FILE, HARDLINK, Entry, is_same, name, parent, parents
 from ...oci.tarwriter import WHITEOUT_PREFIX
-from ...oci.toc import Toc
+from ...oci.toc import Toc, sort_key
 from .changes import changed
+
+Origin = tuple[Context, Entry]
+"""Where a file's bytes are.  Names that were placed with the very same object are hard links of each other."""
 
 _ORIGIN: Final = "the image"
 _UNSET_TIME: Final = -1
@@ -28,7 +31,8 @@ class Planting:
     """Collects the entries of a new layer over ``below``.
 
     ``owner`` is what directories that must be made belong to.  ``origins`` tells for each new file the context and the
-    entry whose bytes it has.
+    entry whose bytes it has.  Hard links are placed as files that share their origin: which of the names is the file,
+    and which are links to it, is known only when all are there, as each of them may be replaced.
     """
 
     def __init__(self, below: Context, *, owner: tuple[int, int], default_time: int) -> None:
@@ -36,7 +40,8 @@ class Planting:
         self._owner = owner
         self._default_time = default_time
         self._new: dict[str, Entry] = {}
-        self.origins: dict[str, tuple[Context, Entry]] = {}
+        self._shared: dict[int, Origin] = {}
+        self.origins: dict[str, Origin] = {}
 
     def find(self, path: str) -> Entry | None:
         """The entry at a path as it will be; links not followed."""
@@ -57,7 +62,12 @@ class Planting:
                 raise ContextError(f"/{directory} can't be made a directory: it is a {found.kind} in the image.")
         return path
 
-    def put(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
+    def share(self, origin: Origin) -> Origin:
+        """Let a file have several names: all that are placed with this object.  Returns it."""
+        self._shared[id(origin)] = origin
+        return origin
+
+    def put(self, entry: Entry, origin: Origin | None = None) -> None:
         """Place an entry at its (resolved) path, whose directory exists."""
         _check_name(entry)
         found = self.find(entry.path)
@@ -65,7 +75,7 @@ class Planting:
             raise _type_conflict(entry, found)
         self._take(entry, origin)
 
-    def replace(self, entry: Entry, origin: tuple[Context, Entry] | None = None) -> None:
+    def replace(self, entry: Entry, origin: Origin | None = None) -> None:
         """``put``, but whatever is in the way goes, as when a tar archive is unpacked; only directories merge."""
         _check_name(entry)
         found = self.find(entry.path)
@@ -86,9 +96,10 @@ class Planting:
     def finish(self) -> Toc:
         """The entries of the new layer: those that change something, directories dated by what came into them."""
         self._date_directories()
+        self._tie_links()
         return changed(self._new.values(), self._changes_nothing)
 
-    def _take(self, entry: Entry, origin: tuple[Context, Entry] | None) -> None:
+    def _take(self, entry: Entry, origin: Origin | None) -> None:
         self._new[entry.path] = entry
         if origin is None:
             self.origins.pop(entry.path, None)
@@ -98,6 +109,19 @@ class Planting:
     def _changes_nothing(self, entry: Entry) -> bool:
         found = self._below.find(entry.path)
         return found is not None and is_same(entry, found)
+
+    def _tie_links(self) -> None:
+        """Make the first name of each shared file the file, the others links to it: no tar may have a link first."""
+        names: dict[int, list[str]] = {number: [] for number in self._shared}
+        for path, origin in self.origins.items() if names else ():
+            if id(origin) in names:
+                names[id(origin)].append(path)
+        for paths in names.values():
+            first, *others = sorted(paths, key=sort_key) or [""]
+            for path in others:
+                self._new[path] = msgspec.structs.replace(
+                    self._new[path], kind=HARDLINK, link=first, size=0, digest=b""
+                )
 
     def _date_directories(self) -> None:
         unset = {path for path, entry in self._new.items() if entry.mtime == _UNSET_TIME}
