@@ -33,6 +33,7 @@ from .steps import Steps
 from .values import Base
 
 _STORE_PREFIX: Final = "docker-image://"
+_REGISTRY_PREFIX: Final = "docker://"
 View = Callable[[StoredImage, str], Context]
 
 
