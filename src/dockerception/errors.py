@@ -6,7 +6,10 @@ Each class is one kind of failure with a kebab-case ``code`` and the exit code t
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+FREE_SPACE: Final = "free space with “dockerception prune”, or set DOCKERCEPTION_HOME to a directory on another disk"
+"""The hint where the store's disk is full."""
 
 
 class DockerceptionError(Exception):

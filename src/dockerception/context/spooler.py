@@ -17,7 +17,7 @@ from typing import Final
 
 import msgspec
 
-from ..errors import DiskFullError, StoreError
+from ..errors import FREE_SPACE, DiskFullError, StoreError
 from ..oci.entry import Entry
 from ..oci.tarreader import ZEROS
 
@@ -207,6 +207,6 @@ def _guard(call: Callable[[], int | None]) -> int:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFullError(
                 "The disk is full: the context that is being received does not fit into the store.",
-                hint="free some space, run “dockerception prune”, or set DOCKERCEPTION_HOME to a larger disk",
+                hint=FREE_SPACE,
             ) from error
         raise StoreError(f"The context that is being received can't be written: {error.strerror}.") from error

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import msgspec
 
-from ..errors import DiskFullError, DockerceptionError, StoreError
+from ..errors import FREE_SPACE, DiskFullError, DockerceptionError, StoreError
 from . import calls, wire
 
 
@@ -114,5 +114,7 @@ def _from_os_error(error: OSError) -> DockerceptionError:
     where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
     details = "".join(traceback.format_exception(error))
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(f"The disk (or a quota) is full{where}.", hint="free some space, or: dockerception prune")
+        return DiskFullError(
+            f"The disk is full: there is no room for a step's files in the store{where}.", hint=FREE_SPACE
+        )
     return StoreError(f"The sandbox could not do its work: {error.strerror}{where}.", details=details)

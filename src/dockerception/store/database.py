@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ..errors import DiskFullError, StoreError
-from .durable import FREE_SPACE, disk_errors
+from ..errors import FREE_SPACE, DiskFullError, StoreError
+from .durable import disk_errors
 
 SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 60.0

@@ -13,11 +13,10 @@ from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Final
 
-from ..errors import DiskFullError, StoreError
+from ..errors import FREE_SPACE, DiskFullError, StoreError
 from ..reference import Digest
 from .write_behind import WriteBehind, write_all
 
-FREE_SPACE: Final = "free space with “dockerception prune”, or set DOCKERCEPTION_HOME to a directory on another disk"
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from ...context.base import Context
 from ...context.lookup_user import User, process_user
 from ...dockerfile import instructions as ins
-from ...errors import ContextError, ImageError, StepError, UsageError
+from ...errors import FREE_SPACE, ContextError, ImageError, StepError, UsageError
 from ...oci.config import ContainerConfig
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
@@ -24,6 +24,8 @@ from .values import Step
 _TAIL_BYTES: Final = 8192
 _TAIL_LINES: Final = 20
 _CHUNK: Final = 1 << 16
+_LITTLE_ROOM: Final = 256 << 10
+"""With fewer bytes than that on the store's disk, a step has failed for want of room."""
 
 Sink = Callable[[int, bytes], None]
 """Takes output as it comes: stream number (1 stdout, 2 stderr) and bytes."""
@@ -65,10 +67,10 @@ def run_step(
         result = run_with_output(sandbox, request, tail.take, stop)
     if result.returncode != 0 or result.not_started:
         stop.check()
-        raise _step_error(step, result, tail.text)
+        raise _step_error(step, result, tail.text, store)
 
 
-def _step_error(step: Step, result: RunResult, output: str) -> StepError:
+def _step_error(step: Step, result: RunResult, output: str, store: Store) -> StepError:
     """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
     if result.not_started:
         return StepError(f"“{step.text}” could not be started: {result.message}", details=output)
@@ -77,7 +79,14 @@ def _step_error(step: Step, result: RunResult, output: str) -> StepError:
         126: "exit code 126 means that a command can't be executed; is its mode right, and its architecture?",
         137: "exit code 137 means SIGKILL; was the memory exhausted?",
     }.get(result.returncode, "")
+    if _is_full(store.root):
+        hint = f"the store's disk is full, where the step wrote; {FREE_SPACE}"
     return StepError(f"“{step.text}” failed with exit code {result.returncode}.", details=output, hint=hint)
+
+
+def _is_full(path: str) -> bool:
+    disk = os.statvfs(path)
+    return disk.f_bavail * disk.f_frsize < _LITTLE_ROOM or (disk.f_files > 0 and disk.f_favail == 0)
 
 
 def run_with_output(sandbox: Sandbox, request: RunRequest, sink: Sink, stop: Stop) -> RunResult:
