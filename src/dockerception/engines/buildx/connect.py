@@ -59,7 +59,7 @@ def _in_daemon(
     levels = DaemonEngine(daemon, buildkit, capabilities, store, report, steps=steps)
 
     def new_contexts(settings: Settings) -> Contexts:
-        named = NamedContexts(daemon, settings, lambda: embedded, steps)
+        named = NamedContexts(daemon, settings, store, lambda: embedded, steps)
         return DaemonContexts(daemon, named, images.in_daemon(daemon, settings.platform))
 
     return BuildxEngine(solving, levels, new_contexts, store, helper=helper, capabilities=capabilities)

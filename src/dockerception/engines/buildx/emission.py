@@ -15,7 +15,7 @@ from typing import IO, Final
 from ...errors import BuilderError, DockerceptionError, ImageError
 from ..daemon import buildkit_call
 from ..daemon.plain_progress import PlainProgress
-from ..emission import BuilderLog, Cancel, Ended
+from ..emission import BuilderLog, Cancel, Ended, PipeEmission
 from . import emit_script
 from .emit_progress import EmitProgress
 
@@ -29,10 +29,36 @@ Failure = Callable[[str], DockerceptionError]
 """The error for a solve that failed with these words, but not because of the builder."""
 
 
+class SolveEmission:
+    """See ``engines.base.Emission``: what the solve hands over in the end is read from a pipe.
+
+    A failed solve hands nothing over.  Then its failure is told at once: an empty stream would be taken for the cause.
+    """
+
+    def __init__(self, container: SolveContainer, pipe: PipeEmission) -> None:
+        self._container = container
+        self._pipe = pipe
+
+    def read(self, size: int) -> bytes:
+        chunk = self._pipe.read(size)
+        if not chunk and not self._container.has_handed_over:
+            self._pipe.finish()
+        return chunk
+
+    def drain(self, seconds: float) -> bool:
+        return self._pipe.drain(seconds)
+
+    def finish(self) -> None:
+        self._pipe.finish()
+
+    def close(self) -> None:
+        self._pipe.close()
+
+
 class SolveContainer:
     """The builder's container as ``emission.Container`` has it; ``stdout`` is what it has written, to be read once.
 
-    ``resources`` are closed in the end.
+    ``resources`` are closed in the end.  ``has_handed_over`` says that the builder's stdout has come out of the solve.
     """
 
     def __init__(
@@ -50,6 +76,7 @@ class SolveContainer:
         self._resources = resources
         self._lines = PlainProgress(progress)
         self._files: dict[str, bytes] = {}
+        self.has_handed_over = False
         try:
             self._child = buildkit_call.start(command, stdout=subprocess.PIPE)
         except DockerceptionError:
@@ -108,6 +135,7 @@ class SolveContainer:
                 for member in archive:
                     file = archive.extractfile(member) if member.isfile() else None
                     if file is not None and member.name == emit_script.STDOUT:
+                        self.has_handed_over = True
                         _copy(file, sink)
                     elif file is not None:
                         self._files[member.name] = file.read(_CHUNK)

@@ -28,6 +28,8 @@ PREPARE: Final = (
 # called by its path.  Variables have long names, for one of the image's own would be changed for the builder as well.
 RUN: Final = f"""\
 set -f
+unset SHLVL OLDPWD PWD $1
+shift
 dockerception_program=$1
 case $dockerception_program in
 */*)
@@ -62,14 +64,13 @@ shift
   done
 ) &
 dockerception_teller=$!
-unset SHLVL OLDPWD PWD
 "$dockerception_program" "$@" >{FOLDER}/{STDOUT} </dev/null
 dockerception_code=$?
 kill $dockerception_teller
 [ $dockerception_code = 0 ] || exit $dockerception_code
 echo 0 >{FOLDER}/{CODE}
 """
-"""Runs the words that follow as the builder."""
+"""Runs the words that follow as the builder; the first word of all has the names of variables that it must not see."""
 
 
 def bytes_told(line: bytes) -> int | None:

@@ -11,6 +11,7 @@ in its own cache.
 from __future__ import annotations
 
 import json
+import re
 from typing import Final
 
 import msgspec
@@ -28,11 +29,16 @@ CONTEXT: Final = "dockerception-context"
 FILES: Final = "dockerception-files"
 """The named context that holds a helper's file."""
 
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PROGRAM: Final = f"{emit_script.FOLDER}/busybox"
 
 
-def emit_dockerfile(text: bytes, target: str, command: tuple[str, ...], helper: str) -> bytes:
+def emit_dockerfile(
+    text: bytes, target: str, command: tuple[str, ...], helper: str, *, hidden: frozenset[str] = frozenset()
+) -> bytes:
     """The Dockerfile whose last stage holds what ``command`` writes in an image of the stage ``target`` of ``text``.
+
+    ``hidden`` are variables that the command must not see: BuildKit hands a stage's ARGs on to the next one.
 
     ``helper`` is an image with a static ``/bin/busybox``; empty for the file ``busybox`` of the named context
     ``FILES``.  The lines of ``text`` stay where they are, so that messages tell the right ones.
@@ -46,7 +52,7 @@ def emit_dockerfile(text: bytes, target: str, command: tuple[str, ...], helper: 
     base = msgspec.structs.replace(stage.base, name=LEVEL)
     _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
     kept = lines[: _end(dockerfile, stage.index)]
-    return "\n".join([*kept, "", *_helper(helper), *_emission(command), ""]).encode("utf-8", "surrogateescape")
+    return "\n".join([*kept, "", *_helper(helper), *_emission(command, hidden), ""]).encode("utf-8", "surrogateescape")
 
 
 def _helper(image: str) -> list[str]:
@@ -57,8 +63,9 @@ def _helper(image: str) -> list[str]:
     return [f"FROM scratch AS {HELPER}", copy, f"RUN {prepare}"]
 
 
-def _emission(command: tuple[str, ...]) -> list[str]:
-    run = json.dumps([_PROGRAM, "sh", "-c", emit_script.RUN, "dockerception", *command])
+def _emission(command: tuple[str, ...], hidden: frozenset[str]) -> list[str]:
+    unset = " ".join(sorted(name for name in hidden if _VARIABLE.fullmatch(name)))
+    run = json.dumps([_PROGRAM, "sh", "-c", emit_script.RUN, "dockerception", unset, *command])
     mount = f"--mount=type=bind,from={HELPER},source={emit_script.BUSYBOX},target={_PROGRAM}"
     folder = emit_script.FOLDER
     return [

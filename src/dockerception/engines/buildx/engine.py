@@ -16,7 +16,7 @@ from ...store.store import Store
 from ..base import Built, Capabilities, EmitRequest, Level, Output, Result, Settings
 from ..emission import BuilderLog, PipeEmission
 from .contexts import Contexts
-from .emission import SolveContainer
+from .emission import SolveContainer, SolveEmission
 from .emit_progress import EmitProgress
 from .emit_stages import EMIT, LEVEL, emit_dockerfile
 from .helpers import find_helper
@@ -92,14 +92,14 @@ class BuildxEngine:
             handle=_Builder(prepared, known),
         )
 
-    def emit(self, built: Built, request: EmitRequest, step: int) -> PipeEmission:
+    def emit(self, built: Built, request: EmitRequest, step: int) -> SolveEmission:
         builder = _builder(built)
         command = builder.known.command(request.command)
         self._say_late()
         with ExitStack() as opened:
             work = opened.enter_context(tempfile.TemporaryDirectory(prefix="emit-", dir=self._store.scratch))
             solvable = opened.enter_context(self._solving.solvable(builder.prepared, work))
-            call = self._emit_call(solvable, command, work)
+            call = self._emit_call(solvable, command, builder.known.arguments, work)
             level = self._solving.progress(solvable, {_label(builder.prepared.level): LEVEL})
             log = BuilderLog(self._solving.report, step)
             container = SolveContainer(
@@ -110,7 +110,7 @@ class BuildxEngine:
                 resources=opened.pop_all(),
             )
         self._emitted.add(built.level)
-        return PipeEmission(
+        pipe = PipeEmission(
             container,
             container.stdout,
             log,
@@ -118,6 +118,7 @@ class BuildxEngine:
             timeout=request.timeout,
             config=built.config.config,
         )
+        return SolveEmission(container, pipe)
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         return self._levels.publish(self._whole(built), names, labels)
@@ -132,12 +133,12 @@ class BuildxEngine:
     def close(self) -> None:
         self._levels.close()
 
-    def _emit_call(self, solvable: Solvable, command: tuple[str, ...], work: str) -> list[str]:
+    def _emit_call(self, solvable: Solvable, command: tuple[str, ...], hidden: frozenset[str], work: str) -> list[str]:
         level = solvable.prepared.level
         helper = find_helper(self._helper, level.settings.platform)
         contexts = solvable.prepared.contexts
         image, options = contexts.bring_helper(helper.file, work) if helper.file else (helper.image, ())
-        text = emit_dockerfile(solvable.text, level.target, command, image)
+        text = emit_dockerfile(solvable.text, level.target, command, image, hidden=hidden)
         build = order(solvable.prepared, text)
         stages = {LEVEL if name == level.target else name for name in build.no_cache_stages}
         if "emit" in level.settings.no_cache_filter:

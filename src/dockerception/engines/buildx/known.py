@@ -21,6 +21,7 @@ from ..base import Level, Settings
 from ..daemon.references import Outside
 from ..embedded import keys
 from ..embedded.evaluate import Evaluator
+from ..embedded.scope import environment_of
 from ..embedded.values import Base, Evaluated
 from ..emission import nothing_to_run
 from .contexts import Contexts
@@ -31,13 +32,17 @@ _WORKING = (ins.Run, ins.Copy, ins.Add)
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
     """``config`` lacks what is inherited where the base's config can't be read; ``unknown_base`` is then its name,
-    ``why`` the reason, and ``has_entrypoint`` says that the Dockerfile has one of its own."""
+    ``why`` the reason, and ``has_entrypoint`` says that the Dockerfile has one of its own.
+
+    ``arguments`` are the names of build arguments that are no variables of the image.
+    """
 
     config: ContainerConfig
     author: str = ""
     unknown_base: str = ""
     why: str = ""
     has_entrypoint: bool = False
+    arguments: frozenset[str] = frozenset()
 
     def image_config(self, settings: Settings) -> ImageConfig:
         """The config as far as it is known."""
@@ -93,6 +98,7 @@ def evaluate(level: Level, contexts: Contexts) -> Known:
         unknown_base=base if base in unknown else "",
         why=unknown.get(base, ""),
         has_entrypoint=any(isinstance(step.instruction, ins.Entrypoint) for one in chain for step in one.steps),
+        arguments=_arguments(chain) - frozenset(environment_of(stage.config.env)),
     )
 
 
@@ -137,6 +143,11 @@ def _without_work(found: Found) -> StoredImage:
     inner = msgspec.structs.replace(config.config, on_build=triggers or None)
     data = oci_config.encode(msgspec.structs.replace(config, config=inner))
     return StoredImage(image=found.identity, config_bytes=data, layers=(), platform=str(config.platform))
+
+
+def _arguments(chain: list[Evaluated]) -> frozenset[str]:
+    args = [step.instruction for one in chain for step in one.steps if isinstance(step.instruction, ins.Arg)]
+    return frozenset(argument.name for arg in args for argument in arg.arguments)
 
 
 def _chain(stage: Evaluated) -> list[Evaluated]:

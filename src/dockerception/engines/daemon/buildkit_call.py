@@ -58,7 +58,13 @@ def write_sources(order: BuildOrder, work: str, report: Reporter) -> tuple[str, 
 
 
 def start(command: list[str], *, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
-    """Start the command; its progress is on stderr."""
+    """Start the command; its progress is on stderr.
+
+    Where util-linux is there, the command ends, and so the build, even if this process is killed.
+    """
+    setpriv = process.find("setpriv")
+    if setpriv is not None and os.path.basename(os.path.realpath(setpriv)) == "setpriv":  # busybox' one can't do it
+        command = [setpriv, "--pdeathsig", "TERM", "--", *command]
     return process.start(command, stdout=stdout, environment={**os.environ, **_ENVIRONMENT})
 
 
