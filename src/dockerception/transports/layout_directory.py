@@ -15,6 +15,7 @@ from ..oci import manifest
 from ..oci.manifest import Descriptor
 from ..reference import Digest
 from .base import Outgoing
+from .destination import undone_on_failure, writing_failure
 from .files import DirectoryFiles, document
 from .layout import INDEX, LAYOUT, LAYOUT_BYTES, LayoutDocuments, blob_name, distinct_layers, index_document, sized
 from .oci_names import names_of
@@ -23,12 +24,12 @@ from .oci_names import names_of
 def write_directory(image: Outgoing | Sequence[Outgoing], directory: str) -> None:
     """Write images into the layout at ``directory``, which is made if missing.
 
-    Images that are there stay, but a name leads to the newest image.  Raises ``TransportError`` if the directory can't
-    be written and ``ImageError`` if it holds something else than a layout.
+    Images that are there stay, but a name leads to the newest image.  Raises ``DiskFullError`` and ``TransportError``
+    if the directory can't be written and ``ImageError`` if it holds something else than a layout.
     """
     images = (image,) if isinstance(image, Outgoing) else tuple(image)
     documents = LayoutDocuments.of(images)
-    with _errors(directory):
+    with undone_on_failure(directory), _errors(directory):
         os.makedirs(directory, exist_ok=True)
         existing = _existing(directory, documents.entries)
         for digest, data in documents.blobs.items():
@@ -87,5 +88,4 @@ def _errors(directory: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = os.fsdecode(error.filename) if error.filename else directory
-        raise TransportError(f"The OCI layout {directory} can't be written: {where}: {error.strerror}.") from error
+        raise writing_failure(os.fsdecode(error.filename) if error.filename else directory, error) from error

@@ -12,10 +12,10 @@ import stat
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import TransportError
 from ..oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, name, parent, parents
 from ..oci.tarreader import ZEROS
 from .canonical import Contents
+from .destination import undone_on_failure, writing_failure
 
 _OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -34,7 +34,16 @@ class TreeWriter:
         self._left_out: dict[str, list[str]] = {}
 
     def write(self, entries: Iterable[Entry]) -> list[str]:
-        """Write everything; returns notes about what was left out.  Raises ``TransportError``."""
+        """Write everything; returns notes about what was left out.
+
+        Raises ``DiskFullError`` and ``TransportError``.  After any failure a directory that was new or empty is so
+        again; in another one, what has been written until then stays.
+        """
+        with undone_on_failure(self._directory):
+            self._write_all(entries)
+        return [_note(what, paths) for what, paths in self._left_out.items()]
+
+    def _write_all(self, entries: Iterable[Entry]) -> None:
         current = self._directory
         try:
             os.makedirs(self._directory, exist_ok=True)
@@ -46,11 +55,10 @@ class TreeWriter:
             while self._open:
                 self._leave()
         except OSError as error:
-            raise TransportError(f"{current} can't be written: {error.strerror}.") from error
+            raise writing_failure(current, error) from error
         finally:
             for _, descriptor, _ in self._open:
                 os.close(descriptor)
-        return [_note(what, paths) for what, paths in self._left_out.items()]
 
     def _write(self, entry: Entry) -> None:
         folder = self._enter(parent(entry.path))
@@ -60,7 +68,11 @@ class TreeWriter:
         if entry.kind in (CHAR, BLOCK):
             self._left_out.setdefault("device nodes", []).append(entry.path)
             return
-        self._make(folder, entry)
+        try:
+            self._make(folder, entry)
+        except BaseException:
+            _remove(folder, _TEMPORARY)
+            raise
         _clear_directory(folder, name(entry.path))
         os.rename(_TEMPORARY, name(entry.path), src_dir_fd=folder, dst_dir_fd=folder)
         if entry.kind == HARDLINK:
