@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from faults.program import PROGRAM, Done
+from peers.compare import Difference, compare
 from support.bases import Base
 
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "PYTHONPATH")
 _DEADLINE_SECONDS = 300.0
+
+_KNOWN = {
+    # BuildKit, and so we, leave the mount points of a RUN there, and write "/" as the working directory of scratch.
+    "docker-classic": ("config WorkingDir", "/proc", "/sys", "/dev", "image history *"),
+    "podman": ("config WorkingDir", "/proc", "/sys", "/dev", "/run", "/run/*", "/etc/host*", "/etc/resolv.conf"),
+}
 
 
 class Daemon(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,9 +93,9 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
     def names(self) -> dict[str, str]:
         """The names that there are, as people write them, and the ids of their images."""
         if self.daemon is None:
-            listed = self.succeed_plain("images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}")
-            lines = [line.split() for line in listed.stdout.decode().splitlines()]
-            return {name: image for name, image in lines if "<none>" not in name}
+            lines = self.succeed_plain("images", "--no-trunc", "--format", "json").stdout.splitlines()
+            images = [json.loads(line) for line in lines]
+            return {f"{each['Repository']}:{each['Tag']}": each["ID"] for each in images if each["Tag"] != "<none>"}
         client = self.daemon.connect()
         found = {_familiar(name): str(each["Id"]) for each in client.images() for name in each["RepoTags"] or ()}
         client.close()
@@ -116,6 +125,12 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
         for name in names:
             client.remove_image(name, force=True)
         client.close()
+
+
+def differences(lab: Lab, expected: Path, got: Path) -> list[Difference]:
+    """What is not the same in two saved images, but for what docs/engines.md says of the engine's builder."""
+    known = _KNOWN.get(lab.name, ())
+    return [one for one in compare(expected, got) if not any(fnmatchcase(one.where, pattern) for pattern in known)]
 
 
 def _split(arguments: Sequence[str | Path]) -> tuple[Sequence[str | Path], str, Sequence[str | Path]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from engines.lab import Lab
+from engines.lab import Lab, differences
 from faults.program import Failure
-from peers.compare import Difference, compare
+from peers.compare import compare
 
 Labs = Callable[[str], Lab]
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -42,12 +42,6 @@ def test_the_image_is_that_of_the_embedded_engine(lab: Lab, embedded: Lab, name:
     assert lab.containers() == []
     assert os.path.getsize(got) < 10_000_000
     assert differences(lab, build(embedded, name, tmp_path / "expected.tar"), got) == []
-
-
-def differences(lab: Lab, expected: Path, got: Path) -> list[Difference]:
-    """What is not the same, but for the "/" that only BuildKit writes into the config of an image made from scratch."""
-    found = compare(expected, got)
-    return found if lab.engine in ("docker", "buildx") else [one for one in found if one.where != "config WorkingDir"]
 
 
 def test_the_classic_builder_says_what_it_can_not_do(labs: Labs) -> None:

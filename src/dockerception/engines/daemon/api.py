@@ -62,7 +62,7 @@ class Daemon:
         with daemon_errors(self.name):
             try:
                 return _facts(self.client.inspect_image(image))
-            except errors.ImageNotFound:
+            except errors.NotFound:
                 return None
 
     def get(self, image: str) -> ImageFacts:
@@ -86,7 +86,7 @@ class Daemon:
         with daemon_errors(self.name):
             try:
                 self.client.remove_image(name, noprune=True)
-            except errors.ImageNotFound:
+            except errors.NotFound:
                 pass
 
     def load(self, archive: Iterable[bytes]) -> None:
@@ -97,7 +97,7 @@ class Daemon:
                     raise TransportError(f"{self.name} refused an image: {message['error']}.")
 
     def import_files(self, tree: Iterable[bytes], name: Reference) -> None:
-        """Make an image of one layer from a tar, under this name."""
+        """Make an image of one layer from a tar, under this name; for Docker only: Podman forgets the name."""
         with daemon_errors(self.name):
             answer = self.client.import_image_from_stream(iter(tree), repository=name.repository, tag=name.tag)
         for message in _messages(answer.splitlines()):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ...errors import TransportError
 from ...reference import Platform
+from ..base import Network
 from . import context_tar
 from .api import Daemon
 from .building import BuildOrder
@@ -23,6 +24,13 @@ _STEP: Final = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) (\d+/\d+) ?: (.*)")
 _CACHED: Final = re.compile(r" ?-+> (?:Using cache)\b")
 _NOISE: Final = re.compile(r" ?-+> |COMMIT|Successfully |Removing intermediate|[0-9a-f]{64}$")
 _COLOUR: Final = re.compile(r"\x1b\[\d*m")
+
+_PODMAN_NETWORKS: Final[dict[Network, dict[str, str]]] = {
+    # Podman takes Docker's words and does not heed them.
+    "default": {},
+    "none": {"networkmode": "NetworkDisabled"},
+    "host": {"networkmode": "NetworkEnabled", "nsoptions": '[{"Name":"network","Host":true,"Path":""}]'},
+}
 
 
 class ApiBuilder:
@@ -67,7 +75,7 @@ class ApiBuilder:
         }
         if self._daemon.name == "Podman":
             # As Docker has it: a layer for each step, and no label that tells who built.
-            given |= {"layers": "1", "identitylabel": "0"}
+            given |= {"layers": "1", "identitylabel": "0", **_PODMAN_NETWORKS[order.network]}
         return {key: value for key, value in given.items() if value}
 
 

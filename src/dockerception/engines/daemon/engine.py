@@ -60,7 +60,7 @@ class DaemonEngine:
     def build(self, level: Level) -> Built:
         settings = level.settings
         self._check_builder(level)
-        named = NamedContexts(self._daemon, settings, self._own_engine, self._steps)
+        named = NamedContexts(self._daemon, settings, self._store, self._own_engine, self._steps)
         references = References(
             level.dockerfile,
             settings,
@@ -188,7 +188,8 @@ class DaemonEngine:
                 progress = Progress(silent, self._steps.next_number, level=built.level, names={})
                 self._with_labels[key] = self._run(order, progress)
             finally:
-                self._daemon.untag(str(private))
+                with suppress(TransportError):  # what led here says more
+                    self._daemon.untag(str(private))
         return self._with_labels[key]
 
     def _name(self, image: ImageFacts, names: Sequence[Reference]) -> None:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from ...context.base import Context
 from ...context.directory import DirectoryContext
+from ...errors import TransportError
 from ...reference import Reference
 from ...store.images import StoredImage
-from ...transports import docker_archive, rootfs
+from ...store.store import Store
+from ...transports import docker_archive
 from ..base import Material, Settings
 from ..embedded.bases import Bases
 from ..embedded.engine import EmbeddedEngine
 from ..embedded.steps import Steps
+from . import files_image
 from .api import Daemon
 from .references import Outside
 
@@ -33,8 +36,11 @@ _ID_LENGTH: Final = 32
 class NamedContexts:
     """Brings what ``--build-context`` names into a daemon.  ``materials`` are the images that were brought."""
 
-    def __init__(self, daemon: Daemon, settings: Settings, start: Callable[[], EmbeddedEngine], steps: Steps) -> None:
+    def __init__(
+        self, daemon: Daemon, settings: Settings, store: Store, start: Callable[[], EmbeddedEngine], steps: Steps
+    ) -> None:
         self._daemon = daemon
+        self._store = store
         self._settings = settings
         self._start = start
         self._steps = steps
@@ -53,7 +59,8 @@ class NamedContexts:
             yield {each.name: self._bring(each) for each in outside if self.is_named(each.name)}
         finally:
             for name in self._temporary:
-                self._daemon.untag(name)
+                with suppress(TransportError):  # what led here says more
+                    self._daemon.untag(name)
             self._temporary.clear()
 
     @property
@@ -90,5 +97,7 @@ class NamedContexts:
         self._temporary.append(str(private))
         self.materials.append(Material("context", name, ""))
         with self._steps.step(f"load {name} into {self._daemon.name}"):
-            self._daemon.import_files(rootfs.tar_chunks(context), private)
+            spool = self._store.contexts.new_spool()
+            with files_image.archive(context, private, self._settings.platform, spool) as chunks:
+                self._daemon.load(chunks)
         return str(private)

@@ -16,6 +16,7 @@ _OUTPUT: Final = re.compile(rb"\d+\.\d+ (.*)", re.DOTALL)
 _DONE: Final = re.compile(rb"DONE \d")
 _NOT_SHOWN: Final = ("[internal]", "building with ")
 _TRAILER_LINES: Final = 200
+_LAST_LINES: Final = 5
 
 
 class Steps(Protocol):
@@ -67,4 +68,6 @@ class PlainProgress:
         for position in range(len(lines) - 1, -1, -1):
             if lines[position].startswith(("ERROR: ", "error: ", "failed to solve")):
                 return "\n".join(lines[position:]).strip()
-        return "\n".join(lines[-5:]).strip()
+        # Old versions say it without a mark, after an excerpt of the output between two lines of dashes.
+        after = max((number for number, line in enumerate(lines) if line.startswith("------")), default=-1) + 1
+        return "\n".join(lines[after:][-_LAST_LINES:]).strip()
