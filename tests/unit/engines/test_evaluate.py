@@ -185,9 +185,9 @@ def test_a_number_in_from_is_an_image() -> None:
         evaluate("FROM scratch\nFROM 0")
 
 
-def test_a_named_context_overrides_scratch() -> None:
+def test_scratch_is_what_no_named_context_can_override() -> None:
     base = base_image(ContainerConfig(user="named"), name="scratch")
-    assert evaluator("FROM scratch", images={"scratch": base}, named="scratch").stage(0).config.user == "named"
+    assert evaluator("FROM scratch", images={"scratch": base}, named="scratch").stage(0).base.image is None
 
 
 @pytest.mark.parametrize(

@@ -87,11 +87,11 @@ class Evaluator:
         return Evaluated(stage=stage, base=base, steps=tuple(run.steps), config=run.config, author=run.author)
 
     def _base(self, stage: Stage, name: str) -> Base:
+        if name.lower() == "scratch":  # before named contexts, as in BuildKit
+            return Base(name="scratch")
         earlier = None if name.isdigit() else self.find(name, stage.index)
         if earlier is not None:
             return Base(name=name, stage=self.stage(earlier.index))
-        if name.lower() == "scratch" and not self._is_named_context(name):
-            return Base(name="scratch")
         try:
             return self._resolve_image(name)
         except DockerceptionError as error:
