@@ -111,6 +111,14 @@ def test_standard_descriptors_may_be_missing(environment: Mapping[str, str]) -> 
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_a_closed_stdin_is_an_empty_context(environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$1" assemble - <&-', "sh", PROGRAM], env=dict(environment), capture_output=True, check=False
+    )
+    assert done.returncode == 4
+    assert b"The context on standard input is empty" in done.stderr
+
+
 def test_version_loads_only_what_it_needs() -> None:
     script = "import sys; from dockerception.cli import main; main.run(['version']); print(*sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
