@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -28,6 +29,7 @@ DEFAULT_DOCKERFILE: Final = "Dockerfile"
 _MAX_DOCKERFILE: Final = 16 << 20
 _LISTED: Final = 10
 _CHUNK: Final = 1 << 20
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|git@")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +78,7 @@ class Sources:
         beside = f"{self._request.dockerfile or os.path.join(source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
         rules = ignore.find_rules(beside) if self._request.dockerfile != "-" else None
         rules = rules or ignore.find_rules(os.path.join(source, IGNORE_FILE))
-        context = DirectoryContext(source, rules=rules, cache=self._store.listings)
+        context = DirectoryContext(source, rules=rules, cache=self._store.listings, on_note=self._warn)
         return Origin(dockerfile=stages.load(text, name=name), context=context)
 
     def _outside_dockerfile(self, given: str) -> tuple[bytes, str]:
@@ -141,6 +143,9 @@ class Sources:
                 return TarContext(toc, path, origin=origin)
         return whole
 
+    def _warn(self, text: str) -> None:
+        self._report(Notice(text=text, severity="warning"))
+
 
 def _inside_a_sentence(origin: str) -> str:
     return origin[0].lower() + origin[1:]
@@ -149,9 +154,11 @@ def _inside_a_sentence(origin: str) -> str:
 def _check_directory(source: str) -> None:
     if not os.path.isdir(source):
         what = "is a file" if os.path.exists(source) else "does not exist"
-        raise ContextError(
-            f"The context {source} {what}; it must be a directory or “-”.", hint="to give a tar file: … - < FILE"
-        )
+        hint = "to give a tar file: … - < FILE"
+        if _URL.match(source):
+            what = "is a URL, which is not supported yet"
+            hint = "git clone the repository and give its directory; an archive: curl -L URL | … -"
+        raise ContextError(f"The context {source} {what}; it must be a directory or “-”.", hint=hint)
 
 
 def _read_file(path: str) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,23 @@ def test_one_level(bench: Bench) -> None:
     assert [(level.will_emit, level.target) for level in engine.levels] == [(False, "t")]
     assert outcome.builders == ()
     assert outcome.is_cached
+
+
+def test_a_socket_is_left_out_with_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(bench.source)  # the path of a socket may have 107 bytes at most
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("agent")
+        engine = FakeEngine()
+        bench.chain(engine).assemble()
+    assert engine.seen(0)[1] == ["Dockerfile"]
+    assert bench.notes("warning") == ["The socket agent is left out of the context."]
+
+
+@pytest.mark.parametrize("url", ["https://example.org/a.tar", "git@example.org:a/b.git", "ssh://example.org/b"])
+def test_a_url_says_what_to_do_instead(bench: Bench, url: str) -> None:
+    with pytest.raises(ContextError, match="is a URL, which is not supported yet") as caught:
+        bench.chain(FakeEngine(), source=url).assemble()
+    assert "git clone" in caught.value.hint
 
 
 def test_only_the_context(bench: Bench) -> None:

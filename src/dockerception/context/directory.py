@@ -28,14 +28,22 @@ class DirectoryContext:
 
     The directory is listed at the first question and then taken as it was: a file that has changed since raises
     ``ContextError`` when its digest or bytes are asked for.  Contents are only read when needed, and not at all where
-    ``cache`` knows the digest.  May be used by several threads.
+    ``cache`` knows the digest.  ``on_note`` gets the ``notes`` when they are known.  May be used by several threads.
 
     Raises ``ContextError`` if ``root`` is missing or no directory.
     """
 
-    def __init__(self, root: str, *, rules: IgnoreRules | None = None, cache: DigestCache | None = None) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        rules: IgnoreRules | None = None,
+        cache: DigestCache | None = None,
+        on_note: Callable[[str], object] | None = None,
+    ) -> None:
         self._root = root.rstrip("/") or "/"
         self._rules = rules
+        self._on_note = on_note
         self._cache: DigestCache = cache or NoCache()
         self._lock = threading.Lock()
         self._listed: directory_listing.Listing | None = None
@@ -147,6 +155,9 @@ class DirectoryContext:
                     self._digests = bytearray(DIGEST_SIZE * len(listed.toc))
                     self._known = KnownDigests(self._cache.load(self._root))
                     self._listed = listed
+                    if self._on_note is not None:
+                        for note in listed.notes:
+                            self._on_note(note)
                 return self._listed
         return listed
 

@@ -196,7 +196,10 @@ class Bases:
         if not os.path.isdir(path):
             raise _no_such_context(name, value, "is not a directory")
         rules = ignore.find_rules(os.path.join(path, ignore.DEFAULT_SOURCE))
-        return DirectoryContext(path, rules=rules, cache=self._store.listings)
+        return DirectoryContext(path, rules=rules, cache=self._store.listings, on_note=self._warn)
+
+    def _warn(self, text: str) -> None:
+        self._report(Notice(text=text, severity="warning"))
 
 
 def _is_directory(value: str) -> bool:
