@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from engines.lab import Daemon, Lab
+from engines.lab import Daemon, Lab, connect_to
 from support.bases import Base
+from support.buildkit import running_builder
 from support.docker import Docker
 from support.dockerd import OLD, ORACLE, running_docker
 from support.podman import running_podman
 from support.tools import need, need_root
 
-NAMES = ("embedded", "docker", "docker-classic", "docker-20.10", "podman", "buildx")
+NAMES = ("embedded", "docker", "docker-classic", "docker-20.10", "podman", "buildx", "buildx-remote")
 Bases = Callable[[str], Base]
 
 
@@ -54,14 +54,17 @@ def _daemon(name: str, folder: Path) -> Iterator[Daemon | None]:
     if name == "embedded":
         need("crun")
         yield None
+    elif name == "buildx-remote":
+        with running_builder(folder) as variables:
+            yield Daemon(variables=variables, connect=None)
     elif name == "podman":
         with running_podman() as podman:
-            yield Daemon(variables={"CONTAINER_HOST": podman.address}, connect=_connect(podman.address))
+            yield Daemon(variables={"CONTAINER_HOST": podman.address}, connect=connect_to(podman.address))
     else:
         with running_docker(OLD if name == "docker-20.10" else ORACLE) as docker:
             switch = {"DOCKER_BUILDKIT": "0"} if name == "docker-classic" else {}
             address = f"unix://{docker.socket}"
-            yield Daemon(variables={**client_variables(docker, folder), **switch}, connect=_connect(address))
+            yield Daemon(variables={**client_variables(docker, folder), **switch}, connect=connect_to(address))
 
 
 def client_variables(docker: Docker, folder: Path) -> dict[str, str]:
@@ -72,12 +75,3 @@ def client_variables(docker: Docker, folder: Path) -> dict[str, str]:
         "DOCKER_CONFIG": str(docker.config),
         "PATH": f"{folder}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
     }
-
-
-def _connect(address: str) -> Callable[[], Any]:
-    def connect() -> Any:
-        import docker
-
-        return docker.APIClient(base_url=address, version="auto")
-
-    return connect

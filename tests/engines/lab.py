@@ -27,10 +27,11 @@ _KNOWN = {
 
 
 class Daemon(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach a daemon: the variables for the command, and a client of its API."""
+    """How to reach a daemon: the variables for the command, and a client of its API, None where our store has what it
+    makes."""
 
     variables: Mapping[str, str]
-    connect: Callable[[], Any]
+    connect: Callable[[], Any] | None
 
 
 class Lab(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,11 +93,11 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
 
     def names(self) -> dict[str, str]:
         """The names that there are, as people write them, and the ids of their images."""
-        if self.daemon is None:
+        client = self._client()
+        if client is None:
             lines = self.succeed_plain("images", "--no-trunc", "--format", "json").stdout.splitlines()
             images = [json.loads(line) for line in lines]
             return {f"{each['Repository']}:{each['Tag']}": each["ID"] for each in images if each["Tag"] != "<none>"}
-        client = self.daemon.connect()
         found = {_familiar(name): str(each["Id"]) for each in client.images() for name in each["RepoTags"] or ()}
         client.close()
         return {name: image for name, image in found.items() if not name.startswith("<none>")}
@@ -108,23 +109,37 @@ class Lab(msgspec.Struct, frozen=True, kw_only=True):
 
     def containers(self) -> list[str]:
         """The containers of builders that there are."""
-        if self.daemon is None:
+        client = self._client()
+        if client is None:
             return []
-        client = self.daemon.connect()
         found = client.containers(all=True, filters={"label": "dev.dockerception.builder-of"})
         client.close()
         return [str(each["Id"]) for each in found]
 
+    def _client(self) -> Any:
+        return self.daemon.connect() if self.daemon is not None and self.daemon.connect is not None else None
+
     def remove(self, *names: str) -> None:
         """Take names away."""
-        if self.daemon is None:
+        client = self._client()
+        if client is None:
             for name in names:
                 self.succeed_plain("rm", "--force", name)
             return
-        client = self.daemon.connect()
         for name in names:
             client.remove_image(name, force=True)
         client.close()
+
+
+def connect_to(address: str) -> Callable[[], Any]:
+    """A function that makes a client of the daemon at an address."""
+
+    def connect() -> Any:
+        import docker
+
+        return docker.APIClient(base_url=address, version="auto")
+
+    return connect
 
 
 def differences(lab: Lab, expected: Path, got: Path) -> list[Difference]:

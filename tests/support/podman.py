@@ -40,7 +40,7 @@ def running_podman() -> Iterator[Podman]:
     need("runc")
     program = need("podman")
     # The paths of its sockets must be short.
-    with tempfile.TemporaryDirectory(prefix="pod") as folder:
+    with tempfile.TemporaryDirectory(prefix="pod", ignore_cleanup_errors=True) as folder:
         Path(folder, "containers.conf").write_text(_CONFIGURATION)
         environment = {**os.environ, "CONTAINERS_CONF": f"{folder}/containers.conf", "TMPDIR": folder}
         storage = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "overlay"]
@@ -53,6 +53,8 @@ def running_podman() -> Iterator[Podman]:
         finally:
             service.terminate()
             service.wait()
+            # A container survives a service that was killed.
+            subprocess.run([program, *storage, "rm", "--all", "--force", "--time=0"], env=environment, check=False)
             _unmount_below(folder)
 
 
