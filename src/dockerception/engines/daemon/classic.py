@@ -95,7 +95,7 @@ class _Reading:
         aux = message.get("aux")
         if isinstance(aux, dict) and "ID" in aux:
             self.image = str(aux["ID"])
-        for line in _lines(str(message.get("stream", ""))):
+        for line in _lines(_COLOUR.sub("", str(message.get("stream", "")))):
             self._line(line)
 
     def _line(self, line: str) -> None:
@@ -107,7 +107,7 @@ class _Reading:
         elif _CACHED.match(line):
             self._is_cached = True
         elif not _NOISE.match(line) and self._current:
-            self._progress.log(self._current, _COLOUR.sub("", line).encode())
+            self._progress.log(self._current, line.encode())
 
     def _end_step(self) -> None:
         if self._current:
