@@ -27,11 +27,12 @@ def parse(header: str) -> list[Challenge]:
     while scheme := _SCHEME.match(header, position):
         position = scheme.end()
         parameters: dict[str, str] = {}
-        while parameter := _PARAMETER.match(header, position):
+        token = _TOKEN68.match(header, position)
+        if token:
+            position = token.end()
+        while not token and (parameter := _PARAMETER.match(header, position)):
             name, quoted, plain = parameter.groups()
             parameters[name.lower()] = re.sub(r"\\(.)", r"\1", quoted) if quoted is not None else plain
             position = parameter.end()
-        if not parameters and (token := _TOKEN68.match(header, position)):
-            position = token.end()
         found.append(Challenge(scheme[1].lower(), parameters))
     return found
