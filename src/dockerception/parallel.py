@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, TypeVar
@@ -16,7 +17,7 @@ from .errors import DockerceptionError
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _CHUNK: Final = 1 << 20
-_GRACE_SECONDS: Final = 5.0
+_GRACE_SECONDS: Final = 1.0
 _POLL_SECONDS: Final = 0.2
 
 Check = Callable[[], None]
@@ -63,8 +64,9 @@ class _Crew:
                     thread.join(_POLL_SECONDS)
         finally:
             self._stop.set()
+            deadline = time.monotonic() + _GRACE_SECONDS
             for thread in crew:
-                thread.join(_GRACE_SECONDS if self._errors or len(self._results) < len(self._items) else None)
+                thread.join(max(0.0, deadline - time.monotonic()))
         if self._errors:
             raise self._errors[0]
         return [self._results[number] for number in range(len(self._items))]  # type: ignore[misc]
