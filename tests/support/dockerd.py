@@ -25,10 +25,11 @@ from support.tools import need, need_root
 
 
 class Release(msgspec.Struct, frozen=True):
-    """A suite of Debian's and the packages that make a Docker of it."""
+    """A suite of Debian's and the packages that make a Docker of it; ``config`` is its ``daemon.json``, if any."""
 
     suite: str
     packages: str
+    config: str = ""
 
     @property
     def recipe(self) -> tuple[str, ...]:
@@ -38,6 +39,7 @@ class Release(msgspec.Struct, frozen=True):
 
 # xz-utils: dockerd runs `xz` to unpack such archives, and copies them as they are where it is missing.
 ORACLE = Release("trixie", "docker.io,docker-buildx,docker-cli,iptables,xz-utils")
+CONTAINERD = Release(ORACLE.suite, ORACLE.packages, '{"features": {"containerd-snapshotter": true}}')
 OLD = Release("bookworm", "docker.io,iptables,xz-utils")
 _START_SECONDS = 60.0
 
@@ -47,8 +49,10 @@ def running_docker(release: Release = ORACLE) -> Iterator[Docker]:
     """A client of the oracle, or of a Docker of another release, which is started if it does not run.  Needs root."""
     need_root()
     root = docker_root(release)
-    work = cache.folder() / f"{root.name}.work"
+    variant = f"-{cache.recipe_key(release.config)}" if release.config else ""
+    work = cache.folder() / f"{root.name}{variant}.work"
     work.mkdir(exist_ok=True)
+    (work / "daemon.json").write_text(release.config or "{}")
     with (work / "users.lock").open("a") as user:
         with cache.locked(work / "start.lock"):
             fcntl.flock(user, fcntl.LOCK_SH)  # waits for a daemon that is ending

@@ -90,6 +90,7 @@ class LayoutContexts:
     def _layout(self, image: StoredImage, work: str) -> str:
         outgoing = self._start().outgoing(image, ())
         folder = tempfile.mkdtemp(prefix="layout-", dir=work)
+        write_directory((), folder)
         self._link_blobs(outgoing, folder)
         write_directory(outgoing, folder)
         digest = LayoutDocuments.of((outgoing,)).entries[0].digest
@@ -97,7 +98,7 @@ class LayoutContexts:
 
     def _link_blobs(self, outgoing: Outgoing, folder: str) -> None:
         """Give a layout the store's own files for its layers: what is there already is not written again."""
-        os.makedirs(os.path.join(folder, "blobs", "sha256"))
+        os.makedirs(os.path.join(folder, "blobs", "sha256"), exist_ok=True)
         for layer in outgoing.layers:
             with suppress(OSError):  # another file system, or no such file: then it is written
                 os.link(self._store.blobs.path(layer.blob.digest), os.path.join(folder, blob_name(layer.blob.digest)))
