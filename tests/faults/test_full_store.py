@@ -12,7 +12,7 @@ import pytest
 
 from faults.program import Failure, Program
 from support.bases import Base
-from support.tools import need
+from support.tools import need, need_root
 
 pytestmark = pytest.mark.root
 
@@ -32,6 +32,7 @@ Disk = Callable[[int], Path]
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
     """A function that mounts a file system of so many mebibytes, or changes the size of the one that it has mounted."""
+    need_root()
     place = tmp_path / "disk"
     place.mkdir()
 
@@ -99,10 +100,11 @@ def test_a_read_only_store(disk: Disk, tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def large(program: Program, source: Path) -> str:
+def large(program: Program, source: Path) -> Iterator[str]:
     """The name of an image of 8 MB in the shared store."""
     program.succeed("assemble", "-q", "-t", "large", "-f", source / "run", source)
-    return "large"
+    yield "large"
+    program.succeed("rm", "large")
 
 
 @pytest.mark.parametrize(
