@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,9 +38,23 @@ def labs(tmp_path_factory: pytest.TempPathFactory, base: Bases) -> Iterator[Call
 
 
 @pytest.fixture(params=NAMES)
-def lab(request: pytest.FixtureRequest, labs: Callable[[str], Lab]) -> Lab:
-    """Each engine in turn."""
-    return labs(request.param)
+def lab(request: pytest.FixtureRequest, labs: Callable[[str], Lab]) -> Iterator[Lab]:
+    """Each engine in turn, alone with its daemon: what a test finds there afterwards is its own."""
+    found = labs(request.param)
+    with _alone(found):
+        yield found
+
+
+@contextmanager
+def _alone(lab: Lab) -> Iterator[None]:
+    """Keep the other workers' tests of the same daemon out.  The lock goes with the process, however it ends."""
+    address = lab.daemon.variables.get("DOCKER_HOST", "") if lab.daemon is not None else ""
+    if not address:
+        yield
+        return
+    with open(f"{address.removeprefix('unix://')}.tests", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
