@@ -126,6 +126,8 @@ def _settings(request: BuildRequest) -> Settings:
         platform=request.platform or Platform.host(),
         no_cache=request.no_cache,
         no_cache_filter=request.no_cache_filter,
+        cache_from=request.cache_from,
+        cache_to=request.cache_to,
         pull=request.pull,
         epoch=int(time.time()) if epoch is None else epoch,
         is_epoch_fixed=epoch is not None,

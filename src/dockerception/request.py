@@ -39,6 +39,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     labels: Mapping[str, str] = {}
     no_cache: bool = False
     no_cache_filter: frozenset[str] = frozenset()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
     pull: bool = False
     network: Network = "default"
     platform: Platform | None = None

@@ -20,10 +20,10 @@ from support.tools import need
 _GOOD = "cat /streams/good"
 
 
-@pytest.fixture
-def lab(labs: Callable[[str], Lab]) -> Lab:
-    """The engine, on the builder that is a part of the Docker of the tests."""
-    return labs("buildx")
+@pytest.fixture(params=["buildx", "buildx-remote"])
+def lab(request: pytest.FixtureRequest, labs: Callable[[str], Lab]) -> Lab:
+    """The engine, on a builder that is a part of a daemon and on one that is none."""
+    return labs(request.param)
 
 
 @pytest.fixture
@@ -55,12 +55,14 @@ def test_a_builder_ends_with_the_build(lab: Lab, project: Path, ending: signal.S
 
 
 def test_an_engine_is_named_with_its_builder(lab: Lab, project: Path) -> None:
-    lab.succeed("build", "--engine", "buildx:default", project, bases=["busybox"])
+    name = "default" if lab.name == "buildx" else "remote-builder"
+    lab.succeed("build", "--engine", f"buildx:{name}", project, bases=["busybox"])
     done = lab.run("build", "--engine", "buildx:nosuch", project, bases=["busybox"])
     Failure(2, "usage", "There is no builder “nosuch”", "docker buildx ls").check(done)
 
 
-def test_a_builder_that_can_not_be_reached(lab: Lab, project: Path, tmp_path: Path) -> None:
+def test_a_builder_that_can_not_be_reached(labs: Callable[[str], Lab], project: Path, tmp_path: Path) -> None:
+    lab = labs("buildx")
     nobody = {"DOCKER_HOST": f"unix://{tmp_path}/nobody.sock"}
     assert lab.daemon is not None
     daemon = msgspec.structs.replace(lab.daemon, variables={**lab.daemon.variables, **nobody})
@@ -114,7 +116,7 @@ def test_the_builder_runs_as_its_image_says(lab: Lab, project: Path) -> None:
         "FROM busybox\nARG SECRET=1\nENV A=b PATH=/bin:/other\nUSER www-data\nWORKDIR /srv\nCOPY out /out\n"
         'ENTRYPOINT ["sh", "-c", "env >&2; id >&2; pwd >&2; tar -cC /out .", "zero"]\nCMD ["a b", "$c"]\n',
     )
-    done = lab.succeed("context", "-o", project.parent / "files", project, bases=["busybox"])
+    done = lab.succeed("context", "--no-cache-filter=emit", "-o", project.parent / "files", project, bases=["busybox"])
     said = {line.split(" ", 1)[-1] for line in done.errors.splitlines()}
     assert {"A=b", "PATH=/bin:/other", "/srv"} <= {line.rpartition(" ")[2] for line in said}
     assert "uid=33(www-data)" in done.errors

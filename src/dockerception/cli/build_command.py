@@ -81,6 +81,8 @@ def make_request(options: Options) -> BuildRequest:
         labels=dict(options.label),
         no_cache=options.no_cache,
         no_cache_filter=frozenset(name for text in options.no_cache_filter for name in text.split(",") if name),
+        cache_from=options.cache_from,
+        cache_to=options.cache_to,
         pull=options.pull,
         network=options.network,
         platform=options.platform,

@@ -34,6 +34,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     label: tuple[tuple[str, str], ...] = ()
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
     pull: bool = False
     network: Network = "default"
     platform: Platform | None = None
@@ -126,6 +128,18 @@ BUILDING: Final = (
         metavar="NAME",
         multiple=True,
         help="Do the steps of this stage again; level:N is a level, emit the run of the builder.",
+    ),
+    _common(
+        "--cache-from",
+        metavar="type=…,ref=…",
+        multiple=True,
+        help="With the engine buildx: where steps may be found that are done already, as docker buildx has it.",
+    ),
+    _common(
+        "--cache-to",
+        metavar="type=…,ref=…",
+        multiple=True,
+        help="With the engine buildx: where to keep what was done, as docker buildx has it.",
     ),
     _common("--pull", is_flag=True, help="Look bases up at their source, though the store has them."),
     NETWORK,

@@ -35,6 +35,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``build_args`` values of None are taken from the environment by the caller before.  ``build_contexts`` maps a name
     to what was written for it.  ``epoch`` is the time, in seconds, that lands in images; ``is_epoch_fixed`` says that
     it came from SOURCE_DATE_EPOCH.  ``no_cache_filter`` names stages, ``level:N`` and ``emit``.
+    ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.
     """
 
     build_args: Mapping[str, str] = {}
@@ -44,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     no_cache: bool = False
     no_cache_filter: frozenset[str] = frozenset()
+    cache_from: tuple[str, ...] = ()
+    cache_to: tuple[str, ...] = ()
     pull: bool = False
     epoch: int
     is_epoch_fixed: bool = False
@@ -125,13 +128,14 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine can do beyond the protocol; ``name`` is what messages call it.
 
     ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
-    ``epoch``: write the given time into images.
+    ``epoch``: write the given time into images.  ``caches``: read and write caches elsewhere (``cache_from``).
     """
 
     name: str
     platforms: bool = True
     stage_filters: bool = True
     epoch: bool = True
+    caches: bool = False
 
 
 class Engine(Protocol):

@@ -18,6 +18,10 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
             f"{name} can't do single stages again (--no-cache-filter {','.join(stages)}).",
             hint="use --no-cache, or --no-cache-filter with level:N or emit",
         )
+    if (settings.cache_from or settings.cache_to) and not capabilities.caches:
+        raise UnsupportedError(
+            f"{name} has no cache elsewhere (--cache-from, --cache-to).", hint="the engine buildx has them"
+        )
     if settings.is_epoch_fixed and not capabilities.epoch:
         raise UnsupportedError(
             f"{name} can't give its images the time of SOURCE_DATE_EPOCH.",

@@ -30,7 +30,7 @@ def connect(name: str, store: Store, report: Reporter, *, helper: str = "") -> B
     ``helper`` is what ``--emit-helper`` says.  Raises ``UsageError``, ``MachineError`` and ``TransportError``.
     """
     builder = find_builder(name)
-    capabilities = Capabilities(name=f"The builder “{builder.name}” of buildx")
+    capabilities = Capabilities(name=f"The builder “{builder.name}” of buildx", caches=True)
     steps = Steps(report)
     solving = Solving(builder, steps, report)
     embedded = EmbeddedEngine(store, report=report, steps=steps)

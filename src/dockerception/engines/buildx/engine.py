@@ -5,23 +5,27 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
-from ...dockerfile.stages import find_stage
+from ...dockerfile.stages import Stage, find_stage
 from ...progress import Notice
 from ...reference import Reference
 from ...store.store import Store
 from ..base import Built, Capabilities, EmitRequest, Level, Output, Result, Settings
+from ..daemon.building import BuildOrder
+from ..daemon.references import Outside
 from ..emission import BuilderLog, PipeEmission
 from .contexts import Contexts
 from .emission import SolveContainer, SolveEmission
 from .emit_progress import EmitProgress
 from .emit_stages import EMIT, LEVEL, emit_dockerfile
-from .helpers import find_helper
+from .helpers import Helper, find_helper
 from .known import Known, definition_key, evaluate
 from .solving import Prepared, Solvable, Solving, order, prepare
+
+_OUTPUT: Final = "--output=type=tar,dest=-"
 
 
 class Levels(Protocol):
@@ -98,9 +102,12 @@ class BuildxEngine:
         self._say_late()
         with ExitStack() as opened:
             work = opened.enter_context(tempfile.TemporaryDirectory(prefix="emit-", dir=self._store.scratch))
-            solvable = opened.enter_context(self._solving.solvable(builder.prepared, work))
-            call = self._emit_call(solvable, command, builder.known.arguments, work)
-            level = self._solving.progress(solvable, {_label(builder.prepared.level): LEVEL})
+            helper = find_helper(self._helper, builder.prepared.level.settings.platform)
+            more = [Outside(name=helper.image, is_base=True)] if helper.image else []
+            solvable = opened.enter_context(self._solving.solvable(builder.prepared, work, more))
+            text, options = _emit_text(solvable, builder, command, helper, work)
+            call = self._solving.command(solvable, _emit_order(builder, text), work, *options, _OUTPUT)
+            level = self._solving.progress(solvable, {_label(_emitting(builder)): LEVEL})
             log = BuilderLog(self._solving.report, step)
             container = SolveContainer(
                 call,
@@ -133,19 +140,6 @@ class BuildxEngine:
     def close(self) -> None:
         self._levels.close()
 
-    def _emit_call(self, solvable: Solvable, command: tuple[str, ...], hidden: frozenset[str], work: str) -> list[str]:
-        level = solvable.prepared.level
-        helper = find_helper(self._helper, level.settings.platform)
-        contexts = solvable.prepared.contexts
-        image, options = contexts.bring_helper(helper.file, work) if helper.file else (helper.image, ())
-        text = emit_dockerfile(solvable.text, level.target, command, image, hidden=hidden)
-        build = order(solvable.prepared, text)
-        stages = {LEVEL if name == level.target else name for name in build.no_cache_stages}
-        if "emit" in level.settings.no_cache_filter:
-            stages.add(EMIT)
-        build = msgspec.structs.replace(build, target="", no_cache_stages=frozenset(stages))
-        return self._solving.command(solvable, build, work, *options, "--output=type=tar,dest=-")
-
     def _whole(self, built: Built) -> Built:
         """The level with an image of its own; what the builder did for the emission is in its cache."""
         if not isinstance(built.handle, _Builder):
@@ -167,10 +161,35 @@ class BuildxEngine:
             )
 
 
-def _label(level: Level) -> str:
-    """What BuildKit calls the stage that emits, where we do not name it."""
-    stages = level.dockerfile.stages
-    stage = find_stage(level.dockerfile, level.target) if level.target else stages[-1]
+def _emit_text(
+    solvable: Solvable, builder: _Builder, command: tuple[str, ...], helper: Helper, work: str
+) -> tuple[bytes, tuple[str, ...]]:
+    """The Dockerfile that runs the builder, and the options that its helper needs."""
+    image = solvable.brought.names.get(helper.image, helper.image)
+    options: tuple[str, ...] = ()
+    if helper.file:
+        image, options = builder.prepared.contexts.bring_helper(helper.file, work)
+    target = builder.prepared.level.target
+    return emit_dockerfile(solvable.text, target, command, image, hidden=builder.known.arguments), options
+
+
+def _emit_order(builder: _Builder, text: bytes) -> BuildOrder:
+    build = order(builder.prepared, text)
+    own = _emitting(builder).name
+    stages = {LEVEL if name.lower() == own else name for name in build.no_cache_stages}
+    if "emit" in builder.prepared.level.settings.no_cache_filter:
+        stages.add(EMIT)
+    return msgspec.structs.replace(build, target="", no_cache_stages=frozenset(stages))
+
+
+def _emitting(builder: _Builder) -> Stage:
+    """The stage whose image is run."""
+    level = builder.prepared.level
+    return find_stage(level.dockerfile, level.target) if level.target else level.dockerfile.stages[-1]
+
+
+def _label(stage: Stage) -> str:
+    """What BuildKit calls a stage, where we do not name it."""
     return stage.name or f"stage-{stage.index}"
 
 

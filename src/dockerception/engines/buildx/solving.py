@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -15,12 +15,14 @@ from ..daemon import buildkit_call
 from ..daemon.building import BuildOrder
 from ..daemon.failures import build_failure
 from ..daemon.plain_progress import PlainProgress
-from ..daemon.references import References
+from ..daemon.references import Outside, References
 from ..daemon.reporting import Progress
 from ..embedded.steps import Steps
 from .builders import Builder
+from .caches import cache_options
 from .contexts import Brought, Contexts
 
+_NOT_FOR_DRIVER: Final = "not supported for the docker driver"
 _NEEDS_CONTEXTS: Final = "moby.buildkit.frontend.contexts"
 
 
@@ -45,21 +47,21 @@ class Solvable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Solving:
-    """Makes calls of buildx for one builder and judges how they end.
+    """Makes calls of buildx for one builder and judges how they end."""
 
-    ``options`` are those of the command that are passed on as they are.
-    """
-
-    def __init__(self, builder: Builder, steps: Steps, report: Reporter, options: tuple[str, ...] = ()) -> None:
+    def __init__(self, builder: Builder, steps: Steps, report: Reporter) -> None:
         self.builder = builder
         self.report = report
         self._steps = steps
-        self._options = options
 
     @contextmanager
-    def solvable(self, prepared: Prepared, work: str) -> Iterator[Solvable]:
-        """The level as the builder takes it, for the duration of the block; ``work`` is for files that it reads."""
-        with prepared.contexts.brought(prepared.references.outside, work) as brought:
+    def solvable(self, prepared: Prepared, work: str, more: Sequence[Outside] = ()) -> Iterator[Solvable]:
+        """The level as the builder takes it, with ``more`` names, for the duration of the block.
+
+        ``work`` is for files that it reads.
+        """
+        outside = {each.name: each for each in (*more, *prepared.references.outside)}
+        with prepared.contexts.brought(tuple(outside.values()), work) as brought:
             yield Solvable(prepared=prepared, text=prepared.references.text(brought.names), brought=brought)
 
     def progress(self, solvable: Solvable, more_names: Mapping[str, str] = {}) -> Progress:
@@ -75,7 +77,7 @@ class Solving:
             *buildkit_call.options(build),
             *solvable.brought.options,
             *(["--pull"] if pulls else []),
-            *self._options,
+            *cache_options(solvable.prepared.level.settings, solvable.prepared.level.index),
             *more,
             *buildkit_call.write_sources(build, work, self.report),
         ]
@@ -102,6 +104,11 @@ class Solving:
                 f"{name} is too old for named contexts (--build-context).",
                 details=words,
                 hint="use one with BuildKit 0.10 or newer; “docker buildx ls” shows the versions",
+            )
+        if _NOT_FOR_DRIVER in words:
+            return UnsupportedError(
+                f"{name} can't do that: {readable.removeprefix('ERROR: ')}",
+                hint="use a builder of another driver: docker buildx create --use, then --engine buildx",
             )
         return build_failure(name, readable, progress.output)
 

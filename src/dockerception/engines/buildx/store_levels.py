@@ -13,6 +13,7 @@ from ...store.images import StoredImage
 from ...store.store import Store
 from ..base import Built, Level, Output, Result, Settings
 from ..embedded.engine import EmbeddedEngine
+from ..outputs import is_push, names_of
 from .contexts import Contexts
 from .solving import Prepared, Solving, order, prepare
 
@@ -38,6 +39,7 @@ class StoreLevels:
         self._store = store
         self._embedded = embedded
         self._new_contexts = new_contexts
+        self._published: dict[str, tuple[_Handle, Mapping[str, str]]] = {}
         self._with_labels: dict[tuple[str, tuple[tuple[str, str], ...]], StoredImage] = {}
 
     def build(self, level: Level) -> Built:
@@ -58,6 +60,7 @@ class StoreLevels:
         """The image, with these labels and names, in our store."""
         image = self._labelled(_handle(built), labels) if labels else _handle(built).image
         image = self._store.images.add(image.config_bytes, image.layers, names)
+        self._published[image.image] = (_handle(built), labels)
         return Result(image=image.image, size=self._size(image), names=names, layers=image.layers)
 
     def size(self, built: Built) -> int:
@@ -65,8 +68,16 @@ class StoreLevels:
         return self._size(_handle(built).image)
 
     def export(self, result: Result, output: Output) -> None:
-        """Write an image of our store to where an output says."""
-        self._embedded.export(result, output)
+        """Write an image of our store to where an output says; what goes to a registry is pushed by the builder."""
+        published = self._published.get(result.image)
+        if published is None or not is_push(output):
+            self._embedded.export(result, output)
+            return
+        handle, labels = published
+        others = [f"{key}={value}" for key, value in output.attributes if key not in ("name", "push")]
+        for name in names_of(output, result.names):
+            option = ",".join(["--output=type=image", "push=true", f"name={name}", *others])
+            self._solve(msgspec.structs.replace(handle.prepared, forces=False), labels, option)
 
     def close(self) -> None:
         """Close what has brought images into the store and out of it."""
@@ -74,17 +85,23 @@ class StoreLevels:
 
     def _fetch(self, prepared: Prepared, labels: Mapping[str, str]) -> tuple[StoredImage, bool]:
         """The image of a level, and whether all of its steps were cached."""
+        with tempfile.TemporaryDirectory(prefix="image-", dir=self._store.scratch) as folder:
+            archive = os.path.join(folder, _ARCHIVE)
+            # Layers that the builder made are sent as they are: they are compressed when they leave our store.
+            output = f"--output=type=oci,dest={archive},compression=uncompressed"
+            is_cached = self._solve(prepared, labels, output)
+            return self._imported(archive, prepared.level.settings), is_cached
+
+    def _solve(self, prepared: Prepared, labels: Mapping[str, str], output: str) -> bool:
+        """Build a level to an output, and return whether all of its steps were cached."""
         with (
             tempfile.TemporaryDirectory(prefix="level-", dir=self._store.scratch) as work,
             self._solving.solvable(prepared, work) as solvable,
         ):
             build = msgspec.structs.replace(order(prepared, solvable.text), labels=labels)
-            archive = os.path.join(work, _ARCHIVE)
-            # Layers that the builder made are sent as they are: they are compressed when they leave our store.
-            output = f"--output=type=oci,dest={archive},compression=uncompressed"
             progress = self._solving.progress(solvable)
             self._solving.run(self._solving.command(solvable, build, work, output), progress)
-            return self._imported(archive, prepared.level.settings), not progress.has_executed
+            return not progress.has_executed
 
     def _imported(self, archive: str, settings: Settings) -> StoredImage:
         from ...transports import oci_layout
