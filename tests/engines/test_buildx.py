@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from engines.lab import Lab
 from faults import material
 from faults.program import Failure, pids, wait_until
 from peers.archive import read_image
+from support.registry import running_registry
 from support.tools import need
 
 _GOOD = "cat /streams/good"
@@ -181,3 +185,40 @@ def test_build_arguments_labels_and_ignore_rules(lab: Lab, project: Path, tmp_pa
     assert {"out/who", "run"} <= set(image.tree)
     assert [path for path in image.tree if path.startswith("streams/")] == ["streams/good"]
     assert image.tree["out/who"].uid == 0
+
+
+def test_the_builder_pushes(labs: Callable[[str], Lab], project: Path, tmp_path: Path) -> None:
+    """What a registry has then is what our store has, named as it was pushed."""
+    lab = labs("buildx-remote")
+    with running_registry(tmp_path / "registry") as address:
+        name = f"{address}/app:1"
+        lab.succeed("build", "--push", "--label", "a=b", "-t", name, project, bases=["busybox"])
+        seen = subprocess.run(
+            [need("skopeo"), "inspect", "--config", "--tls-verify=false", f"docker://{name}"],
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(seen.stdout)["config"]["Labels"] == {"a": "b"}
+        assert name in lab.names()
+        lab.remove(name)
+
+
+def test_machines_share_a_cache(labs: Callable[[str], Lab], project: Path, tmp_path: Path) -> None:
+    """Each level has one of its own; what one machine did, another finds."""
+    lab = labs("buildx-remote")
+    with running_registry(tmp_path / "registry") as address:
+        cache = f"type=registry,ref={address}/cache:main"
+        options = ["--cache-to", f"{cache},mode=max", "--cache-from", cache]
+        lab.succeed("build", "--no-cache", *options, project, bases=["busybox"])
+        with urllib.request.urlopen(f"http://{address}/v2/cache/tags/list") as answer:
+            assert sorted(json.load(answer)["tags"]) == ["main", "main-level-1"]
+
+
+def test_a_cache_that_the_driver_can_not_write(labs: Callable[[str], Lab], project: Path, tmp_path: Path) -> None:
+    done = labs("buildx").run("build", "--cache-to", f"type=local,dest={tmp_path}/cache", project, bases=["busybox"])
+    Failure(3, "not-supported", "can't do that: Cache export is not supported", "another driver").check(done)
+
+
+def test_other_engines_have_no_cache_elsewhere(embedded: Lab, project: Path) -> None:
+    done = embedded.run("build", "--cache-from", "type=registry,ref=nosuch.invalid/cache", project, bases=["busybox"])
+    Failure(3, "not-supported", "has no cache elsewhere", "buildx").check(done)
