@@ -26,9 +26,14 @@ class Connection:
     def __init__(self, http: Client, endpoint: Endpoint, find_credentials: Callable[[], Credentials | None]) -> None:
         self.endpoint = endpoint
         self.http = http
-        self.auth = Authenticator(http, find_credentials, registry=endpoint.domain)
         self._lock = threading.Lock()
         self._base = ""
+        self.auth = Authenticator(
+            http,
+            find_credentials,
+            registry=endpoint.domain,
+            is_encrypted=lambda: self._base.startswith("https:"),
+        )
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ import msgspec
 
 from ...errors import TransportError
 from ...http import Client, Request, Whole, shown
+from ...http.proxy import is_loopback
 from . import failures
 from .challenge import Challenge
 from .credentials import Credentials
@@ -46,11 +47,13 @@ class Authenticator:
         find: Callable[[], Credentials | None],
         *,
         registry: str,
+        is_encrypted: Callable[[], bool] = lambda: True,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._http = http
         self._find = find
         self._registry = registry
+        self._is_encrypted = is_encrypted
         self._clock = clock
         self._lock = threading.RLock()
         self._has_looked = False
@@ -108,10 +111,21 @@ class Authenticator:
 
     def _ask(self, challenge: Challenge, scopes: Scopes) -> _Answer:
         realm = challenge.parameters["realm"]
-        if urlsplit(realm).scheme not in ("http", "https"):
+        parts = urlsplit(realm)
+        if parts.scheme not in ("http", "https"):
             raise TransportError(f"The token service of {self._registry} is at “{realm}”, which is no http URL.")
         service = challenge.parameters.get("service", "")
         known = self.credentials
+        if (
+            known is not None
+            and parts.scheme == "http"
+            and self._is_encrypted()
+            and not is_loopback(parts.hostname or "")
+        ):
+            raise TransportError(
+                f"The token service of {self._registry} is at {shown(realm)}, which is not encrypted, though the"
+                " registry is: it gets no credentials."
+            )
         if known is not None and known.identity_token:
             form = {"grant_type": "refresh_token", "refresh_token": known.identity_token}
             return self._decoded(self._post(realm, service, scopes, form), realm)
