@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.lab import Daemon, Lab, connect_to
+from engines.lab import NAMES, Daemon, Lab, connect_to
 from support.bases import Base
 from support.buildkit import running_builder
 from support.docker import Docker
@@ -17,7 +17,6 @@ from support.dockerd import OLD, ORACLE, running_docker
 from support.podman import running_podman
 from support.tools import need, need_root
 
-NAMES = ("embedded", "docker", "docker-classic", "docker-20.10", "podman", "buildx", "buildx-remote")
 Bases = Callable[[str], Base]
 
 

@@ -16,6 +16,10 @@ from faults.program import PROGRAM, Done
 from peers.compare import Difference, compare
 from support.bases import Base
 
+NAMES = ("embedded", "docker", "docker-classic", "docker-20.10", "podman", "buildx", "buildx-remote")
+WITH_CONTAINERS = ("docker", "docker-classic", "docker-20.10", "podman")
+"""The engines whose builders are containers of a daemon; tests/faults and test_buildx end those of the others."""
+
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "PYTHONPATH")
 _DEADLINE_SECONDS = 300.0
 

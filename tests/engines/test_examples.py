@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engines.lab import NAMES as ENGINES
 from engines.lab import Lab, differences
 from faults.program import Failure
 from peers.compare import compare
@@ -16,6 +17,7 @@ from peers.compare import compare
 Labs = Callable[[str], Lab]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("go-hello", "go-onbuild", "go-scratch")
+WITH_MOUNTS = [name for name in ENGINES if name != "docker-classic"]  # the examples have RUN --mount
 BASES = ("golang", "busybox")
 
 
@@ -27,15 +29,8 @@ def build(lab: Lab, name: str, target: Path) -> Path:
     return target
 
 
-@pytest.fixture
-def lab(lab: Lab) -> Lab:
-    """Each engine that can build the examples."""
-    if lab.name == "docker-classic":
-        pytest.skip("the examples have RUN --mount, which Docker's classic builder does not know")
-    return lab
-
-
 @pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("lab", WITH_MOUNTS, indirect=True)
 def test_the_image_is_that_of_the_embedded_engine(lab: Lab, embedded: Lab, name: str, tmp_path: Path) -> None:
     got = build(lab, name, tmp_path / "got.tar")
     assert f"example-{name}:latest" in lab.names()

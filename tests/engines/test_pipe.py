@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engines.lab import Lab, differences
+from engines.lab import WITH_CONTAINERS, Lab, differences
 from faults import material
 from faults.program import Failure, wait_until
 
@@ -134,10 +134,9 @@ def test_a_large_stream_comes_whole(lab: Lab, project: Path, tmp_path: Path) -> 
     assert target.stat().st_size > 60_000_000
 
 
+@pytest.mark.parametrize("lab", WITH_CONTAINERS, indirect=True)
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_a_build_that_is_interrupted_leaves_no_container(lab: Lab, project: Path, ending: signal.Signals) -> None:
-    if lab.engine in ("embedded", "buildx"):
-        pytest.skip("tests/faults has this for the embedded engine, test_buildx for buildx")
     command: list[str | Path] = [
         "-t",
         "unwanted",
@@ -157,9 +156,8 @@ def test_a_build_that_is_interrupted_leaves_no_container(lab: Lab, project: Path
     assert "unwanted:latest" not in lab.names()
 
 
+@pytest.mark.parametrize("lab", WITH_CONTAINERS, indirect=True)
 def test_the_container_of_a_killed_build_is_removed_by_the_next(lab: Lab, project: Path) -> None:
-    if lab.engine in ("embedded", "buildx"):
-        pytest.skip("the kernel removes the embedded engine's, BuildKit those of its solves")
     process = lab.start("build", project, "--", "sh", "-c", "exec sleep 600", bases=["busybox"])
     wait_until(lambda: bool(lab.containers()), "no container was made")
     process.kill()
