@@ -64,7 +64,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             (last, formats.short(self.image), self.size),
         ]
         width = max(len(name) for name, _, _ in rows)
-        lines = [f"{name:<{width}}  {image:12}  {formats.size(size):>7}" for name, image, size in rows]
+        lines = [f"{name:<{width}}  {image:12}  {_size(size, image):>7}" for name, image, size in rows]
         if self.familiar_names:
             lines[-1] += "  " + ", ".join(self.familiar_names)
         if self.builders and self.builders[-1].size > self.size > 0:
@@ -96,6 +96,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             "dockerception.seconds": round(self.seconds, 3),
             "dockerception.cached": self.is_cached,
         }
+
+
+def _size(size: int, image: str) -> str:
+    """A size; none for a builder that its engine never made an image of, whose size is not known."""
+    return formats.size(size) if size or image else ""
 
 
 def _builder_name(made: Made, count: int) -> str:
