@@ -275,11 +275,16 @@ class TarReader:
         second = self._exactly(BLOCK_SIZE, "after the first of two zero blocks")
         if second != tarheader.ZERO_BLOCK:
             raise self._unexpected(f"one zero block is followed by something else than a second {found(second)}")
+        end = self._position
         while not self._is_at_end():
             rest = bytes(self._buffer)
             if rest.strip(b"\0"):
                 raise self._trailing(rest)
             self._use(len(rest))
+            if self._limits.max_bytes and self._position - end > self._limits.max_bytes:
+                # Padding may be of any length, but /dev/zero has no end.
+                hint = f"raise the limit with {self._limits.bytes_option}" if self._limits.bytes_option else ""
+                raise StreamError(f"{self._origin} goes on with more than {self._limits.max_bytes} NULs.", hint=hint)
 
     def _trailing(self, rest: bytes) -> UnexpectedBytesError:
         """The error for bytes after the end; a pipe may give the line that they are in piecemeal."""

@@ -110,3 +110,13 @@ def test_the_third_signal_kills(start: Start, builder: str) -> None:
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode == 137
+
+
+@pytest.mark.parametrize(
+    ("options", "home"),
+    [(("-u", "4321"), "/"), (("-e", "HOME=/h"), "/h"), (("-u", "4321", "-e", "HOME="), "/")],
+)
+def test_home_is_what_the_user_or_the_caller_says(
+    command: Command, builder: str, options: tuple[str, ...], home: str
+) -> None:
+    assert command("run", *options, builder, "sh", "-c", "echo $HOME").stdout.decode().strip() == home

@@ -305,3 +305,11 @@ def test_the_stream_is_read_to_its_end() -> None:
     reader = TarReader(stream.read, origin="The archive")
     assert len(list(reader)) == 1
     assert stream.read() == b""
+
+
+def test_padding_without_end() -> None:
+    """NULs may follow the end, as many as the limit on contents allows: /dev/zero is no archive."""
+    reader = TarReader(bytes, origin="The stream", limits=Limits(max_bytes=10 << 20, bytes_option="--max-context"))
+    with pytest.raises(StreamError, match="more than 10485760 NULs") as caught:
+        list(reader)
+    assert "--max-context" in caught.value.hint

@@ -55,7 +55,7 @@ def run_step(
             args=configuring.command_line(instruction.command, step.config.shell),
             upper=upper,
             work=store.temporary(".work"),
-            environment=_environment(step, proxies),
+            environment=_environment(step, proxies, user),
             cwd=step.config.working_dir or "/",
             mounts=mounts,
             network="none" if "none" in (instruction.network, network) else "host",
@@ -147,6 +147,7 @@ def container_request(
         env.setdefault("TERM", "xterm")
     env.update(environment or {})
     identity = _identity(files, user, config)
+    _set_home(env, identity)
     return RunRequest(
         layers=tuple(stack),
         args=tuple(args),
@@ -174,9 +175,15 @@ def _all_groups(user: User) -> tuple[int, ...]:
     return tuple(dict.fromkeys((user.gid, *user.groups)))
 
 
-def _environment(step: Step, proxies: Mapping[str, str]) -> tuple[str, ...]:
+def _set_home(environment: dict[str, str], user: User) -> None:
+    """Docker's rule, which runtimes do not agree on: crun leaves a user that is in no file without a home."""
+    environment["HOME"] = environment.get("HOME") or user.home
+
+
+def _environment(step: Step, proxies: Mapping[str, str], user: User) -> tuple[str, ...]:
     """The variables of a RUN; what the Dockerfile says is stronger than the machine's proxies."""
     values = {**proxies, **dict(step.environment)}
+    _set_home(values, user)
     return tuple(f"{name}={value}" for name, value in values.items())
 
 
