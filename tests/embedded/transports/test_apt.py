@@ -23,6 +23,7 @@ from dockerception.reference import Platform
 from dockerception.transports import apt
 from support.tools import give_up, need, need_root
 
+DEBIAN = "debian.org"
 SUITE = "bookworm"
 USER = f"dockerception-apt-{os.getpid()}"
 AS_USER = """
@@ -101,7 +102,7 @@ def test_a_small_system_tells_nothing_of_this_machine_and_is_what_was_resolved(t
     assert not [path for path in found if path.startswith("var/log/") and found[path][0].isfile()]
     assert not [member for member, _ in found.values() if member.ischr() or member.isblk()]
     assert found["bin"][0].linkname == "usr/bin"
-    assert found["etc/apt/sources.list"][1].startswith(f"deb http://mirror.invalid/debian {SUITE} main\n".encode())
+    assert found["etc/apt/sources.list"][1].startswith(f"deb http://deb.{DEBIAN}/debian {SUITE} main\n".encode())
     stanzas = found["var/lib/dpkg/status"][1].decode().strip().split("\n\n")
     installed = sorted("=".join(map(field(stanza), ("Package", "Version", "Architecture"))) for stanza in stanzas)
     assert installed == sorted(image.packages)

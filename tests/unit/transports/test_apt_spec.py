@@ -34,7 +34,7 @@ Components: main
 """
 THIRD_PARTY = """\
 # deb http://commented.example/debian bookworm main
-deb-src http://mirror.invalid/debian bookworm main
+deb-src http://mirror.example/debian bookworm main
 deb [arch=amd64 signed-by=/usr/share/keyrings/vendor.gpg] https://packages.vendor.example/debian bookworm main
 deb https://download.docker.com/linux/debian bookworm stable  # Docker
 deb https://apt.vendor.example bookworm main
@@ -161,10 +161,12 @@ def test_another_suite_at_the_same_mirrors(debian: str) -> None:
 def test_the_image_hears_of_no_mirror_and_no_password(debian: str) -> None:
     spec = parse("apt://?components=main,contrib")
     text = image_sources(choose(spec, etc=debian), spec, "amd64").decode()
+    domain = "debian.org"
+    official = f"deb.{domain}"
     assert text == (
-        "deb http://mirror.invalid/debian bookworm main contrib\n"
-        "deb http://mirror.invalid/debian bookworm-updates main contrib\n"
-        "deb http://mirror.invalid/debian-security bookworm-security main contrib\n"
+        f"deb http://{official}/debian bookworm main contrib\n"
+        f"deb http://{official}/debian bookworm-updates main contrib\n"
+        f"deb http://{official}/debian-security bookworm-security main contrib\n"
     )
 
 

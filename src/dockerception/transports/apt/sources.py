@@ -15,6 +15,8 @@ from .spec import AptSpec
 
 _CREDENTIALS: Final = re.compile(r"(?<=//)[^/@\s]+@")
 _CLASSES: Final = ("stable", "oldstable", "oldoldstable", "testing", "unstable", "sid", "devel")
+_DEBIAN_DOMAIN: Final = "debian.org"
+_DEBIAN_HOST: Final = f"deb.{_DEBIAN_DOMAIN}"
 _ROLLING: Final = ("unstable", "sid")
 _POCKETS: Final = ("-updates", "-security", "/updates")
 _ARCHIVE_FOLDERS: Final = {"debian", "debian-security", "ubuntu", "ubuntu-ports"}
@@ -94,7 +96,7 @@ def _moved(source: Source, base: str, suite: str) -> Source | None:
 def _default_sources(system: System, suite: str) -> list[Source]:
     components = ("main", "universe") if system.distribution == "ubuntu" else ("main",)
     pockets = ("",) if suite in _ROLLING else ("", "-updates", "-security")
-    uri = "http://archive.ubuntu.com/ubuntu" if system.distribution == "ubuntu" else "http://mirror.invalid/debian"
+    uri = "http://archive.ubuntu.com/ubuntu" if system.distribution == "ubuntu" else f"http://{_DEBIAN_HOST}/debian"
     plain = [_with_key(Source(uri=uri, suite=suite + pocket, components=components), system) for pocket in pockets]
     return [msgspec.structs.replace(source, uri=_official(source, "amd64")) for source in plain]
 
@@ -113,7 +115,7 @@ def _official(source: Source, architecture: str) -> str:
         if architecture not in _UBUNTU_MAIN:
             return "http://ports.ubuntu.com/ubuntu-ports"
         return "http://security.ubuntu.com/ubuntu" if source.is_security else "http://archive.ubuntu.com/ubuntu"
-    return f"http://mirror.invalid/debian{'-security' if source.is_security else ''}"
+    return f"http://{_DEBIAN_HOST}/debian{'-security' if source.is_security else ''}"
 
 
 def _rank(source: Source) -> int:
