@@ -123,7 +123,8 @@ def test_a_builder_that_fails(
     assert isinstance(caught.value, DockerceptionError)
     if "last words" in command:
         assert "last words" in caught.value.details
-    assert not any(is_running(argument) for argument in ("99993", "99994", "99995"))
+    # Only what this builder has started: another worker may be at another row just now.
+    assert not any(is_running(argument) for argument in ("99993", "99994", "99995") if argument in command)
     from dockerception.store.store import Store
 
     with Store(str(tmp_path / "store")) as store:
