@@ -14,7 +14,6 @@ from .reference import Platform, Reference
 
 DEFAULT_EMIT_TIMEOUT: Final = 600.0
 DEFAULT_MAX_CONTEXT: Final = 64 << 30
-DEFAULT_MAX_DEPTH: Final = 8
 
 Isolation = Literal["auto", "oci", "chroot"]
 
@@ -51,7 +50,6 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...] = ()
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT
     max_context: int = DEFAULT_MAX_CONTEXT
-    max_depth: int = DEFAULT_MAX_DEPTH
     epoch: int | None = None
     store: str = ""
     isolation: Isolation = "auto"

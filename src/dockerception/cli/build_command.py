@@ -93,7 +93,6 @@ def make_request(options: Options) -> BuildRequest:
         command=options.command,
         emit_timeout=options.emit_timeout,
         max_context=options.max_context,
-        max_depth=options.max_depth,
         epoch=epoch_from_environment(),
         store=options.store,
         isolation=options.isolation,

@@ -12,7 +12,7 @@ from ..engines import choice
 from ..engines.base import Network, Output
 from ..errors import UsageError
 from ..reference import Platform, Reference
-from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, Isolation
+from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, Isolation
 from . import values
 from .click_types import Value, option
 from .progress import MODES
@@ -51,7 +51,6 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dockerfile: str = ""
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT
     max_context: int = DEFAULT_MAX_CONTEXT
-    max_depth: int = DEFAULT_MAX_DEPTH
     isolation: Isolation = "auto"
     runtime: str = ""
     engine: str = ""
@@ -189,14 +188,6 @@ EMITTING: Final = (
         default="",
         help="With the engine buildx: a static busybox that runs builders; an image, or a file of this machine."
         "  [default: this machine's, else busybox:musl]",
-    ),
-    _common(
-        "--max-depth",
-        metavar="LEVELS",
-        type=click.IntRange(min=1),
-        default=DEFAULT_MAX_DEPTH,
-        show_default=True,
-        help="The longest chain of levels.",
     ),
 )
 RUNTIME_LEVEL: Final = (

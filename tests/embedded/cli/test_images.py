@@ -121,4 +121,5 @@ def test_doctor_knows_that_run_works(command: Command) -> None:
 
 def test_completion_is_a_script_that_bash_accepts(command: Command) -> None:
     script = command("completion", "bash").stdout
+    assert b"complete" in (script if isinstance(script, bytes) else script.encode())
     subprocess.run(["bash", "-n"], input=script, check=True)

@@ -56,7 +56,7 @@ def test_options_reach_the_request(run: Run, requests: list[BuildRequest], monke
         " --build-arg UNSET --build-context golang=apt://?include=golang-go --label a=b --label c --no-cache"
         " --no-cache-filter one,two --no-cache-filter emit --pull --network none --platform linux/amd64 --load"
         " --output type=oci,dest=out.tar --runtime-file Run --runtime-dockerfile run/Dockerfile --emit-timeout 90s"
-        " --max-context 2g --max-depth 3 --isolation oci --runtime crun --builder-tag=b:1 src -- make -j dist"
+        " --max-context 2g --isolation oci --runtime crun --builder-tag=b:1 src -- make -j dist"
     )
     assert run(*line.split()).code == 0
     assert requests == [
@@ -80,7 +80,6 @@ def test_options_reach_the_request(run: Run, requests: list[BuildRequest], monke
             command=("make", "-j", "dist"),
             emit_timeout=90.0,
             max_context=2 << 30,
-            max_depth=3,
             epoch=1700000000,
             store=requests[0].store,
             isolation="oci",

@@ -26,7 +26,6 @@ WRONG = {
     "bad label": (("build", "--label", "=x", "."), "has no key"),
     "bad size": (("build", "--max-context", "big", "."), "is not a size"),
     "bad timeout": (("build", "--emit-timeout", "0", "."), "leaves no time"),
-    "bad depth": (("build", "--max-depth", "0", "."), "0 is not in the range x>=1"),
     "stdin twice": (("assemble", "-f", "-", "-"), "stdin can't be both the context (-) and the Dockerfile (-f -)"),
     "bare builder tag without a tag": (("build", "--builder-tag", "."), "--builder-tag needs a name to begin with"),
     "two outputs on stdout": (("build", "-o", "-", "-o", "type=oci", "."), "Several outputs go to stdout"),
