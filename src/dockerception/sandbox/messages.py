@@ -10,24 +10,49 @@ from ..oci.toc import Toc
 
 DEFAULT_HOSTNAME: Final = "buildkitsandbox"
 
-MountKind = Literal["bind", "cache", "tmpfs"]
+MountKind = Literal["bind", "cache", "tmpfs", "layers", "secret", "script", "agent"]
+
+
+class Hidden(msgspec.Struct, frozen=True):
+    """Bytes that no message, log or traceback may show: a secret's value."""
+
+    value: bytes
+
+    def __repr__(self) -> str:
+        return "Hidden(…)"
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
     """Something mounted for one run.  Nothing written to it reaches the upper directory.
 
-    ``bind`` shows ``source``, an absolute path of the host.  ``cache`` does too, always writable, and makes the
-    directory first where it is missing, with ``mode``, ``uid`` and ``gid``.  ``tmpfs`` is empty memory, at most
-    ``size`` bytes (0: the kernel's own limit), with ``mode``.  ``target`` is an absolute path in the container; links
-    of the image are followed, within the image.
+    =========  ======================================================================================================
+    bind       ``source``, an absolute path of the host
+    cache      the directory ``source`` of the host; where it is missing it is made, as a copy of ``inner`` in
+               ``layers`` if there are any, else empty with ``mode``, ``uid`` and ``gid``
+    tmpfs      empty memory, at most ``size`` bytes (0: the kernel's own limit), with ``mode``
+    layers     the file or directory ``inner`` of ``layers`` (as in ``RunRequest``); unless it is read-only, what is
+               written to it is thrown away after the run
+    secret     a file in memory that holds ``content``, with ``mode``, ``uid`` and ``gid``; always read-only
+    script     the same, and may be executed
+    agent      a socket with ``mode``, ``uid`` and ``gid`` that leads to the ssh agent at the socket ``source``, or to
+               one of its own that holds ``keys``, files of the host; it signs and lists, nothing else
+    =========  ======================================================================================================
+
+    ``target`` is an absolute path in the container; links of the image are followed, within the image.  ``inner`` is
+    relative to the root of the layers, with no link on the way.  A ``mode`` of None is that of the directory below (or
+    1777) for tmpfs, 0755 otherwise.
     """
 
     kind: MountKind
     target: str
     source: str = ""
+    layers: tuple[str, ...] = ()
+    inner: str = ""
+    content: Hidden = Hidden(b"")
+    keys: tuple[str, ...] = ()
     is_readonly: bool = False
     size: int = 0
-    mode: int = 0o755
+    mode: int | None = None
     uid: int = 0
     gid: int = 0
 
@@ -40,7 +65,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     root), ``work`` must be empty or missing and is gone afterwards.  Without them the changes are thrown away.
     ``environment`` holds ``NAME=value``; ``PATH`` in it is where ``args[0]`` is looked for.  ``additional_gids`` are
     numbers; names have been looked up before.  ``hosts`` are further lines of ``/etc/hosts``: (name, address).
-    ``capabilities`` of None are Docker's default set.
+    ``capabilities`` of None are Docker's default set.  ``is_privileged`` gives the process all of the helper's, and
+    hides nothing of the machine from it (``RUN --security=insecure``).
     """
 
     layers: tuple[str, ...]
@@ -60,6 +86,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: tuple[str, ...] | None = None
     has_no_new_privileges: bool = False
     has_readonly_root: bool = False
+    is_privileged: bool = False
 
 
 NotStarted = Literal["", "not-found", "not-executable", "runtime"]

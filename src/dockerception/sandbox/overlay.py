@@ -21,6 +21,7 @@ OVERLAY_PREFIXES: Final = ("user.overlay.", "trusted.overlay.")
 
 # Writing back one RUN's files as they are closed would cost more than the run; the layer's row comes after a syncfs.
 _FLAGS: Final = ("userxattr", "index=off", "volatile")
+_READONLY_FLAGS: Final = ("userxattr",)
 
 
 def mount(trees: str, layers: Sequence[str], upper: str, work: str, target: str) -> None:
@@ -36,11 +37,27 @@ def mount(trees: str, layers: Sequence[str], upper: str, work: str, target: str)
         linux.mount(upper, target, "", linux.MS_BIND)
         linux.mount("", target, "", linux.MS_BIND | linux.MS_REMOUNT | linux.MS_NODEV)
         return
+    _mount(layers, [("upperdir", os.path.relpath(upper)), ("workdir", os.path.relpath(work))], target)
+
+
+def mount_readonly(trees: str, layers: Sequence[str], target: str) -> None:
+    """``mount`` without an upper directory: nothing can be written there."""
+    os.chdir(trees)
+    if len(layers) > 1:
+        _mount(layers, [], target)
+        return
+    # An overlay without an upper directory has two layers at least.
+    linux.mount(layers[0] if layers else target, target, "", linux.MS_BIND)
+    linux.mount("", target, "", linux.MS_BIND | linux.MS_REMOUNT | linux.MS_NODEV | linux.MS_RDONLY)
+
+
+def _mount(layers: Sequence[str], options: list[tuple[str, str]], target: str) -> None:
+    """Mount an overlay of layers in the current directory."""
     lower = list(reversed(layers))
-    options = [("upperdir", os.path.relpath(upper)), ("workdir", os.path.relpath(work))]
-    flags = [(flag.partition("=")[0], flag.partition("=")[2]) for flag in _FLAGS]
+    words = _FLAGS if options else _READONLY_FLAGS
+    flags = [(flag.partition("=")[0], flag.partition("=")[2]) for flag in words]
     data = ",".join(
-        [*_FLAGS, *(f"{name}={_escape(path)}" for name, path in options), "lowerdir=" + ":".join(map(_escape, lower))]
+        [*words, *(f"{name}={_escape(path)}" for name, path in options), "lowerdir=" + ":".join(map(_escape, lower))]
     )
     try:
         if len(os.fsencode(data)) < os.sysconf("SC_PAGE_SIZE"):

@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from . import container, executable, linux, mountpoints, overlay, removal, rootpath, runtime, spec, terminal
+from . import container, executable, linux, mountpoints, mounts, overlay, removal, rootpath, runtime, spec, terminal
 from .calls import RunCall
-from .messages import Mount, RunRequest, RunResult
+from .messages import RunRequest, RunResult
 from .worker import Session
 
 _CGROUPS: Final = "/sys/fs/cgroup"
@@ -26,13 +26,13 @@ def perform(call: RunCall, session: Session) -> RunResult:
         # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
         linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
     request = call.request
-    scratch = "" if request.upper else _scratch(call.scratch)
+    scratch = _scratch(call.scratch)
     upper = request.upper or f"{scratch}/upper"
-    work = request.work or (f"{scratch}/work" if scratch else f"{upper}.work")
+    work = request.work or (f"{upper}.work" if request.upper else f"{scratch}/work")
     try:
-        return _in_root(call, session, upper, work)
+        return _in_root(call, session, upper, work, scratch)
     finally:
-        removal.remove([scratch or work])
+        removal.remove([scratch, work])
 
 
 def _scratch(folder: str) -> str:
@@ -41,9 +41,10 @@ def _scratch(folder: str) -> str:
     return path
 
 
-def _in_root(call: RunCall, session: Session, upper: str, work: str) -> RunResult:
+def _in_root(call: RunCall, session: Session, upper: str, work: str, scratch: str) -> RunResult:
     request, root = call.request, f"{session.mounts}/root"
     os.mkdir(root)
+    prepared = mounts.prepare(request.mounts, session, scratch)
     layers = [f"{session.trees}/{name}" for name in request.layers]
     for layer in layers:
         if not os.path.isdir(layer):
@@ -53,11 +54,11 @@ def _in_root(call: RunCall, session: Session, upper: str, work: str) -> RunResul
     descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     made: list[mountpoints.MountPoint] = []
     try:
-        mounts = _mount(request, session, descriptor, made)
-        verdict = executable.check(descriptor, request, [str(each["destination"])[1:] for each in mounts])
+        shown = _mount(request, session, descriptor, prepared, made)
+        verdict = executable.check(descriptor, request, [str(each["destination"])[1:] for each in shown])
         if verdict.kind:
             return runtime.not_started(verdict.kind, verdict.message)
-        _write_config(request, session, root, mounts)
+        _write_config(request, session, root, shown)
         return container.run(call.runtime, session)
     finally:
         mountpoints.remove(descriptor, made)
@@ -66,24 +67,24 @@ def _in_root(call: RunCall, session: Session, upper: str, work: str) -> RunResul
         _unmount(root)
 
 
-def _mount(request: RunRequest, session: Session, root: int, made: list[mountpoints.MountPoint]) -> list[spec.Mounted]:
+def _mount(
+    request: RunRequest,
+    session: Session,
+    root: int,
+    prepared: list[mounts.Prepared],
+    made: list[mountpoints.MountPoint],
+) -> list[spec.Mounted]:
     """The mounts for the bundle, resolved within the root, and their mount points made."""
-    mounts: list[spec.Mounted] = []
+    shown: list[spec.Mounted] = []
     for folder in spec.SYSTEM_FOLDERS:
         # Made here because runtimes differ in the mode; they stay in the layer, as BuildKit's do.
         mountpoints.make(root, rootpath.resolve(root, folder), is_directory=True)
     for source, target in _etc_files(request, session):
         real = rootpath.resolve(root, target)
         made += mountpoints.make(root, real, is_directory=False)
-        mounts.append(spec.bind(source, f"/{real}", ["ro", "nosuid", "nodev", "noexec"]))
-    for wanted in request.mounts:
-        if wanted.kind == "cache":
-            _make_cache(wanted)
-        real = rootpath.resolve(root, wanted.target)
-        is_directory = wanted.kind == "tmpfs" or os.path.isdir(wanted.source)
-        made += mountpoints.make(root, real, is_directory=is_directory)
-        mounts.append(spec.mount(wanted, f"/{real}"))
-    return mounts
+        shown.append(spec.bind(source, f"/{real}", ["ro", "nosuid", "nodev", "noexec"]))
+    placed = mounts.place(root, prepared, made)
+    return shown + [mounts.in_bundle(root, each) for each in placed]
 
 
 def _etc_files(request: RunRequest, session: Session) -> list[tuple[str, str]]:
@@ -101,20 +102,11 @@ def _etc_files(request: RunRequest, session: Session) -> list[tuple[str, str]]:
     return files
 
 
-def _make_cache(mount: Mount) -> None:
-    try:
-        os.mkdir(mount.source, 0o700)
-    except FileExistsError:
-        return
-    os.chown(mount.source, mount.uid, mount.gid)
-    os.chmod(mount.source, mount.mode)
-
-
-def _write_config(request: RunRequest, session: Session, root: str, mounts: list[spec.Mounted]) -> None:
+def _write_config(request: RunRequest, session: Session, root: str, shown: list[spec.Mounted]) -> None:
     document = spec.config(
         request,
         root,
-        mounts,
+        shown,
         is_user_namespace=not _maps(_read("/proc/self/uid_map"), 2**32 - 2),
         has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
         terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),

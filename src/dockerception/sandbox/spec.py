@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Final
 
-from . import security
+from . import privileged, security
 from .messages import Mount, RunRequest
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -45,23 +45,20 @@ def config(
         "mounts": [*_system_mounts(request, is_user_namespace, has_tty_group), *mounts, _root_guard(request, root)],
         "linux": {
             "namespaces": [{"type": name} for name in namespaces],
-            "maskedPaths": security.MASKED_PATHS,
-            "readonlyPaths": security.READONLY_PATHS,
+            "maskedPaths": () if request.is_privileged else security.MASKED_PATHS,
+            "readonlyPaths": () if request.is_privileged else security.READONLY_PATHS,
         },
     }
 
 
-def mount(mount_: Mount, target: str) -> Mounted:
-    """One mount of the request, at its resolved target (absolute in the container)."""
-    access = "ro" if mount_.is_readonly else "rw"
-    if mount_.kind == "tmpfs":
-        options = ["nosuid", "nodev", access, f"mode={mount_.mode:o}"]
-        if mount_.size:
-            options.append(f"size={mount_.size}")
-        if mount_.uid or mount_.gid:
-            options += [f"uid={mount_.uid}", f"gid={mount_.gid}"]
-        return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
-    return bind(mount_.source, target, [access, "nodev"])
+def memory(mount: Mount, target: str, *, mode: int) -> Mounted:
+    """An empty file system in memory (a ``tmpfs`` of the request) at its resolved target, absolute in the container."""
+    options = ["nosuid", "nodev", "ro" if mount.is_readonly else "rw", f"mode={mode:o}"]
+    if mount.size:
+        options.append(f"size={mount.size}")
+    if mount.uid or mount.gid:
+        options += [f"uid={mount.uid}", f"gid={mount.gid}"]
+    return {"destination": target, "type": "tmpfs", "source": "tmpfs", "options": options}
 
 
 def bind(source: str, target: str, options: Sequence[str]) -> Mounted:
@@ -82,7 +79,9 @@ def _process(request: RunRequest, terminal_size: tuple[int, int]) -> dict[str, o
         "args": request.args,
         "env": _environment(request),
         "cwd": request.cwd,
-        "capabilities": security.capabilities(request.capabilities, request.uid),
+        "capabilities": security.capabilities(
+            privileged.capabilities() if request.is_privileged else request.capabilities, request.uid
+        ),
         "noNewPrivileges": request.has_no_new_privileges,
     }
 
@@ -100,7 +99,7 @@ def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: 
     return [
         _special("/proc", "proc", _PRIVATE),
         _special("/dev", "tmpfs", ["nosuid", "nodev", "strictatime", "mode=755", "size=65536k"]),
-        *(_device(name) for name in _DEVICES if os.path.exists(f"/dev/{name}")),
+        *(_device(name) for name in _devices(request) if os.path.exists(f"/dev/{name}")),
         _special("/dev/pts", "devpts", terminals),
         _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", "size=65536k"]),  # noqa: S108  the container's own
         _special("/dev/mqueue", "mqueue", _PRIVATE),
@@ -114,6 +113,10 @@ def _root_guard(request: RunRequest, root: str) -> Mounted:
     return {"destination": "/.", "type": "bind", "source": root, "options": options}
 
 
+def _devices(request: RunRequest) -> tuple[str, ...]:
+    return (*_DEVICES, *privileged.DEVICES) if request.is_privileged else _DEVICES
+
+
 def _device(name: str) -> Mounted:
     # A node made in the container's own /dev would not work there (nodev); the host's own, bound, does.
     options = ["bind", "nosuid", "noexec"]
@@ -121,12 +124,13 @@ def _device(name: str) -> Mounted:
 
 
 def _sys(request: RunRequest, is_user_namespace: bool) -> Mounted:
+    access = "rw" if request.is_privileged else "ro"
     if request.network == "none":
-        return _special("/sys", "sysfs", [*_PRIVATE, "ro"])
+        return _special("/sys", "sysfs", [*_PRIVATE, access])
     # A sysfs of its own needs a network namespace of its own.  As root without the mounts below it, because debugfs
     # and its like ask for no capability; a user's namespace may only bind the whole, and is not root for those.
     kind = "rbind" if is_user_namespace else "bind"
-    return {"destination": "/sys", "type": "bind", "source": "/sys", "options": [kind, *_PRIVATE, "ro"]}
+    return {"destination": "/sys", "type": "bind", "source": "/sys", "options": [kind, *_PRIVATE, access]}
 
 
 def _special(target: str, kind: str, options: list[str]) -> Mounted:

@@ -1,0 +1,164 @@
+"""The mounts of a run, as small operations in this order: ``prepare`` what each shows, ``place`` it in the root.
+
+What is prepared is a path of the worker's own namespace: a directory or a file that only has to be shown at the target,
+by whatever an isolation has for that (a mount of the OCI runtime, a bind, a copy).  Memory (``tmpfs``) has no path.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from ..errors import StoreError
+from . import mountpoints, overlay, removal, rootpath, spec
+from .messages import Mount
+from .worker import Session
+
+_MEMORY: Final = ""
+_DEFAULT_MODE: Final = 0o755
+_DEFAULT_TMPFS_MODE: Final = 0o1777
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A mount of the request, and the path in this namespace of what it shows (empty for memory)."""
+
+    mount: Mount
+    path: str
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the target has to be a directory."""
+        return self.path == _MEMORY or os.path.isdir(self.path)
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A prepared mount and where it goes: ``target`` is resolved, relative to the root."""
+
+    prepared: Prepared
+    target: str
+
+
+def prepare(mounts: Sequence[Mount], session: Session, scratch: str) -> list[Prepared]:
+    """Make ready what the mounts show.  ``scratch`` is a directory on the store's disk that goes after the run."""
+    return [
+        Prepared(mount, _prepare(mount, str(number), session, f"{scratch}/mount-{number}"))
+        for number, mount in enumerate(mounts)
+    ]
+
+
+def place(root: int, prepared: Sequence[Prepared], made: list[mountpoints.MountPoint]) -> list[Placed]:
+    """Resolve the targets within the directory ``root`` and make mount points where they are missing, told in ``made``.
+
+    Outer targets come first.  Inside of one the mount point is the runtime's business: it is no part of the root.
+    """
+    found = [Placed(each, rootpath.resolve(root, each.mount.target)) for each in prepared]
+    placed = sorted(found, key=lambda each: each.target.split("/"))
+    covered = [f"{folder}/" for folder in spec.SYSTEM_FOLDERS]
+    for each in placed:
+        if not each.target.startswith(tuple(covered)):
+            made += mountpoints.make(root, each.target, is_directory=each.prepared.is_directory)
+        covered.append(f"{each.target}/")
+    return placed
+
+
+def in_bundle(root: int, placed: Placed) -> spec.Mounted:
+    """The mount as an OCI runtime takes it."""
+    mount, target = placed.prepared.mount, f"/{placed.target}"
+    if mount.kind == "tmpfs":
+        return spec.memory(mount, target, mode=_mode_of_memory(root, placed))
+    if mount.kind in ("secret", "script"):
+        return spec.bind(placed.prepared.path, target, ["ro", "nosuid", "nodev", *_unless_script(mount)])
+    return spec.bind(placed.prepared.path, target, ["ro" if mount.is_readonly else "rw", "nodev"])
+
+
+def _unless_script(mount: Mount) -> list[str]:
+    return [] if mount.kind == "script" else ["noexec"]
+
+
+def _prepare(mount: Mount, name: str, session: Session, scratch: str) -> str:
+    match mount.kind:
+        case "tmpfs":
+            return _MEMORY
+        case "cache":
+            return _make_cache(mount, name, session, scratch)
+        case "layers":
+            return _show_layers(mount, name, session, scratch)
+        case "secret" | "script":
+            return _write_file(mount, f"{session.mounts}/file-{name}")
+        case "agent":
+            from . import agent  # needs more of Python than any other mount
+
+            return agent.start(mount, f"agent-{name}", session)
+    return mount.source
+
+
+def _mode_of_memory(root: int, placed: Placed) -> int:
+    """As runc: a directory that is there keeps its mode."""
+    if placed.prepared.mount.mode is not None:
+        return placed.prepared.mount.mode
+    try:
+        return stat.S_IMODE(os.stat(placed.target, dir_fd=root, follow_symlinks=False).st_mode)
+    except OSError:
+        return _DEFAULT_TMPFS_MODE
+
+
+def _write_file(mount: Mount, path: str) -> str:
+    """The worker's mounts are memory that nobody else sees, so the content never gets near a disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb") as file:
+        file.write(mount.content.value)
+        _own(descriptor, mount)
+    return path
+
+
+def _own(target: str | int, mount: Mount) -> None:
+    os.chown(target, mount.uid, mount.gid)
+    os.chmod(target, _DEFAULT_MODE if mount.mode is None else mount.mode)
+
+
+def _show_layers(mount: Mount, name: str, session: Session, scratch: str) -> str:
+    """Stack the layers on a directory of this namespace; returns the path of ``inner`` there."""
+    stacked = f"{session.mounts}/layers-{name}"
+    for layer in mount.layers:
+        if not os.path.isdir(f"{session.trees}/{layer}"):
+            raise StoreError(f"The store has no tree {layer}.", hint="run: dockerception prune --all")
+    os.mkdir(stacked)
+    if mount.is_readonly:
+        overlay.mount_readonly(session.trees, mount.layers, stacked)
+    else:
+        top = f"{session.trees}/{mount.layers[-1]}" if mount.layers else ""
+        overlay.prepare(f"{scratch}/upper", f"{scratch}/work", top)
+        overlay.mount(session.trees, mount.layers, f"{scratch}/upper", f"{scratch}/work", stacked)
+    return f"{stacked}/{mount.inner}".rstrip("/")
+
+
+def _make_cache(mount: Mount, name: str, session: Session, scratch: str) -> str:
+    """The directory of a cache, made beside and renamed, because others may want the same one now."""
+    if os.path.isdir(mount.source):
+        return mount.source
+    os.makedirs(scratch)
+    new = f"{scratch}/cache"
+    if mount.layers:
+        shown = _show_layers(msgspec.structs.replace(mount, is_readonly=True), name, session, scratch)
+        _copy(shown, new)
+    else:
+        os.mkdir(new, 0o700)
+        _own(new, mount)
+    try:
+        os.rename(new, mount.source)
+    except OSError:
+        if not os.path.isdir(mount.source):
+            raise
+        removal.remove([new])  # another run was faster, and has put something in already
+    return mount.source
+
+
+def _copy(source: str, target: str) -> None:
+    """Copy a tree with owners, links, times and attributes.  The system's ``cp`` costs no Python time."""
+    child = os.posix_spawnp("cp", ["cp", "-a", "--", source, target], {"PATH": os.defpath})
+    if os.waitpid(child, 0)[1]:
+        raise StoreError("The first content of a cache mount could not be copied.", hint="is the disk full?")
