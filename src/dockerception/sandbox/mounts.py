@@ -14,8 +14,9 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from . import mountpoints, overlay, removal, rootpath, spec
+from . import mountpoints, removal, rootpath, spec
 from .messages import Mount
+from .stacking import overlay
 from .worker import Session
 
 _MEMORY: Final = ""
@@ -36,10 +37,14 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Placed(msgspec.Struct, frozen=True):
-    """A prepared mount and where it goes: ``target`` is resolved, relative to the root."""
+    """A prepared mount and where it goes: ``target`` is resolved, relative to the root.
+
+    ``mode`` is that of memory; as runc has it, a directory that is there gives it its own.
+    """
 
     prepared: Prepared
     target: str
+    mode: int = _DEFAULT_TMPFS_MODE
 
 
 def prepare(mounts: Sequence[Mount], session: Session, scratch: str) -> list[Prepared]:
@@ -55,8 +60,9 @@ def place(root: int, prepared: Sequence[Prepared], made: list[mountpoints.MountP
 
     Outer targets come first.  Inside of one the mount point is the runtime's business: it is no part of the root.
     """
-    found = [Placed(each, rootpath.resolve(root, each.mount.target)) for each in prepared]
-    placed = sorted(found, key=lambda each: each.target.split("/"))
+    found = [(each, rootpath.resolve(root, each.mount.target)) for each in prepared]
+    placed = [Placed(each, target, _mode(root, each.mount, target)) for each, target in found]
+    placed.sort(key=lambda each: each.target.split("/"))
     covered = [f"{folder}/" for folder in spec.SYSTEM_FOLDERS]
     for each in placed:
         if not each.target.startswith(tuple(covered)):
@@ -65,11 +71,11 @@ def place(root: int, prepared: Sequence[Prepared], made: list[mountpoints.MountP
     return placed
 
 
-def in_bundle(root: int, placed: Placed) -> spec.Mounted:
+def in_bundle(placed: Placed) -> spec.Mounted:
     """The mount as an OCI runtime takes it."""
     mount, target = placed.prepared.mount, f"/{placed.target}"
     if mount.kind == "tmpfs":
-        return spec.memory(mount, target, mode=_mode_of_memory(root, placed))
+        return spec.memory(mount, target, mode=placed.mode)
     if mount.kind in ("secret", "script"):
         return spec.bind(placed.prepared.path, target, ["ro", "nosuid", "nodev", *_unless_script(mount)])
     return spec.bind(placed.prepared.path, target, ["ro" if mount.is_readonly else "rw", "nodev"])
@@ -96,12 +102,11 @@ def _prepare(mount: Mount, name: str, session: Session, scratch: str) -> str:
     return mount.source
 
 
-def _mode_of_memory(root: int, placed: Placed) -> int:
-    """As runc: a directory that is there keeps its mode."""
-    if placed.prepared.mount.mode is not None:
-        return placed.prepared.mount.mode
+def _mode(root: int, mount: Mount, target: str) -> int:
+    if mount.mode is not None:
+        return mount.mode
     try:
-        return stat.S_IMODE(os.stat(placed.target, dir_fd=root, follow_symlinks=False).st_mode)
+        return stat.S_IMODE(os.stat(target, dir_fd=root, follow_symlinks=False).st_mode)
     except OSError:
         return _DEFAULT_TMPFS_MODE
 

@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from . import container, executable, linux, mountpoints, mounts, overlay, removal, rootpath, runtime, spec, terminal
+from . import container, executable, linux, mountpoints, mounts, removal, rootpath, runtime, spec, terminal
 from .calls import RunCall
 from .messages import RunRequest, RunResult
+from .stacking import overlay
 from .worker import Session
 
 _CGROUPS: Final = "/sys/fs/cgroup"
@@ -84,7 +85,7 @@ def _mount(
         made += mountpoints.make(root, real, is_directory=False)
         shown.append(spec.bind(source, f"/{real}", ["ro", "nosuid", "nodev", "noexec"]))
     placed = mounts.place(root, prepared, made)
-    return shown + [mounts.in_bundle(root, each) for each in placed]
+    return shown + [mounts.in_bundle(each) for each in placed]
 
 
 def _etc_files(request: RunRequest, session: Session) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import get_args
 
@@ -111,11 +110,9 @@ def test_nothing_writable_lets_a_device_be_opened() -> None:
     assert "nodev" in options["/."]
     assert "nodev" in options["/dev"]
     assert "nodev" in options["/dev/shm"]
-    root = os.open("/", os.O_RDONLY)
     for kind in get_args(MountKind):
         placed = mounts.Placed(mounts.Prepared(Mount(kind=kind, target="/x"), "/s"), "x")
-        assert "nodev" in mounts.in_bundle(root, placed)["options"]  # type: ignore[operator]
-    os.close(root)
+        assert "nodev" in mounts.in_bundle(placed)["options"]  # type: ignore[operator]
 
 
 def test_a_user_binds_all_of_sys() -> None:
