@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from typing import Final
 
-from .overlay import OPAQUE
+from . import marks
 
 _OPEN: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -36,24 +35,12 @@ def _find(root: int, path: str) -> tuple[int | None, bool]:
             try:
                 following = os.open(part, _OPEN, dir_fd=current)
             except FileNotFoundError:
-                return None, is_hidden
+                return None, is_hidden or marks.is_hidden(current, part)
             except OSError:
                 return None, True  # a file, a link or a whiteout
             os.close(current)
             current = following
-            is_hidden = is_hidden or _is_opaque(current)
+            is_hidden = is_hidden or marks.is_opaque(current)
         return os.dup(current), is_hidden
     finally:
         os.close(current)
-
-
-def _is_opaque(directory: int) -> bool:
-    try:
-        return os.getxattr(directory, OPAQUE) == b"y"
-    except OSError:
-        return False
-
-
-def is_whiteout(status: os.stat_result) -> bool:
-    """Whether this is overlay's mark of a removed entry: a character device 0:0."""
-    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0

@@ -12,13 +12,12 @@ from typing import Final
 
 import msgspec
 
-from ..oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, Kind, join
-from ..oci.tarwriter import WHITEOUT_PREFIX
+from ..oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, WHITEOUT, Entry, Kind, join, parent
+from ..oci.tarwriter import OPAQUE_NAME, WHITEOUT_PREFIX
 from ..oci.toc import TocBuilder
-from .below import is_whiteout
+from . import marks
 from .calls import DiffCall, DiffReply
 from .digests import EMPTY, Digests
-from .overlay import OPAQUE, OVERLAY_PREFIXES
 
 _OPEN_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _BILLION: Final = 1_000_000_000
@@ -81,8 +80,9 @@ class _Walk:
     def _look(self, path: str, name: str) -> Entry | None:
         """The entry of ``name`` in the current directory; None for what a layer can't hold."""
         status = os.lstat(name)
-        if is_whiteout(status):
-            return Entry(path=path, kind=WHITEOUT, mode=0, mtime=0)
+        hidden = marks.hidden_by(name, status)
+        if hidden is not None:
+            return Entry(path=join(parent(path), hidden), kind=WHITEOUT, mode=0, mtime=0) if hidden else None
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
             self.warnings.append(f"“/{path}” is a socket, which a layer can't hold; it is left out.")
@@ -103,6 +103,8 @@ class _Walk:
 
 def _entry(path: str, name: str, status: os.stat_result, kind: Kind) -> Entry:
     attributes, is_opaque = _attributes(name)
+    if kind == DIRECTORY and not is_opaque:
+        is_opaque = marks.is_mark(f"{name}/{OPAQUE_NAME}")
     return Entry(
         path=path,
         kind=kind,
@@ -120,15 +122,12 @@ def _entry(path: str, name: str, status: os.stat_result, kind: Kind) -> Entry:
 
 
 def _attributes(name: str) -> tuple[tuple[tuple[str, bytes], ...], bool]:
-    """Extended attributes by name, without overlay's own, and whether overlay calls the directory opaque.
-
-    Value ``x`` of its mark is not that, but says that there may be whiteouts written as attributes.
-    """
+    """Extended attributes by name, without overlay's own, and whether overlay calls the directory opaque."""
     names = os.listxattr(name, follow_symlinks=False)
     if not names:
         return (), False
-    is_opaque = OPAQUE in names and os.getxattr(name, OPAQUE, follow_symlinks=False) == b"y"
-    kept = sorted(each for each in names if not each.startswith(OVERLAY_PREFIXES))
+    is_opaque = marks.OPAQUE in names and os.getxattr(name, marks.OPAQUE, follow_symlinks=False) == b"y"
+    kept = sorted(each for each in names if not each.startswith(marks.OVERLAY_PREFIXES))
     return tuple((each, os.getxattr(name, each, follow_symlinks=False)) for each in kept), is_opaque
 
 

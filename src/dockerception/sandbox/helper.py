@@ -25,7 +25,7 @@ _OPERATIONS: Final = {
     b"WriteTarCall": "treefiles",
     b"DeleteCall": "treefiles",
     b"SyncCall": "treefiles",
-    b"OverlayCall": "overlay",
+    b"OverlayCall": "stacking.overlay",
 }
 
 

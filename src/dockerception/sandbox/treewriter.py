@@ -15,8 +15,9 @@ from typing import Final
 from ..errors import ImageError, MachineError
 from ..oci.entry import BLOCK, CHAR, FIFO, HARDLINK, SYMLINK, Entry, parent, parents
 from ..oci.tarreader import ZEROS
-from .below import Below, is_whiteout
-from .overlay import OPAQUE, copy_attributes
+from . import marks
+from .attributes import copy_attributes
+from .below import Below
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BILLION: Final = 1_000_000_000
@@ -80,17 +81,17 @@ class TreeWriter:
         """Hide what other layers have at ``path``."""
         self._make_room(path)
         try:
-            os.mknod(path, stat.S_IFCHR)
+            marks.hide(path)
         except FileExistsError:
             if stat.S_ISDIR(os.lstat(path).st_mode):
-                os.setxattr(path, OPAQUE, b"y")
+                _make_opaque(path)
 
     def make_opaque(self, path: str) -> None:
         """Hide what other layers have in the directory ``path``."""
         if path:
             self._make_room(path)
             self._make_directory(path)
-        os.setxattr(path or ".", OPAQUE, b"y", follow_symlinks=False)
+        _make_opaque(path or ".")
 
     def finish(self) -> None:
         """Give the directories their owners, modes, attributes and times."""
@@ -126,7 +127,7 @@ class TreeWriter:
             status = os.lstat(entry.link or ".")
         except OSError:
             raise ImageError(f"that is a hard link to “{entry.link}”, which is not in this layer.") from None
-        if stat.S_ISDIR(status.st_mode) or is_whiteout(status):
+        if stat.S_ISDIR(status.st_mode) or marks.is_whiteout(status):
             raise ImageError(f"that is a hard link to “{entry.link}”, which is not a file.")
         if entry.link != entry.path:
             os.link(entry.link, path, follow_symlinks=False)
@@ -159,10 +160,10 @@ class TreeWriter:
             status = os.lstat(path)
             if stat.S_ISDIR(status.st_mode):
                 return False
-            if is_whiteout(status):
+            if marks.is_whiteout(status):
                 os.unlink(path)
                 os.mkdir(path, 0o755)
-                os.setxattr(path, OPAQUE, b"y")
+                _make_opaque(path)
                 return False
             if may_be_link:
                 self._follow(path, status)
@@ -221,6 +222,12 @@ class TreeWriter:
             if error.errno not in _REFUSED:
                 raise
             self.absent_xattrs.append((os.fsencode(entry.path), name))
+
+
+def _make_opaque(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    marks.make_opaque(descriptor)
+    os.close(descriptor)
 
 
 def _write(descriptor: int, size: int, contents: Iterator[memoryview]) -> None:

@@ -15,7 +15,7 @@ from ..oci.tarwriter import OPAQUE_NAME, WHITEOUT_PREFIX
 from . import linux
 from .below import Below
 from .calls import UnpackCall, UnpackReply
-from .overlay import OVERLAY_PREFIXES
+from .marks import OVERLAY_PREFIXES
 from .treewriter import TreeWriter
 from .worker import Session
 

@@ -97,7 +97,7 @@ def _perform(call: calls.Call, session: Session) -> tuple[calls.Reply, list[int]
 
             return treefiles.sync(session), []
         case calls.OverlayCall():
-            from . import overlay
+            from .stacking import overlay
 
             return overlay.check(call, session), []
 

@@ -10,14 +10,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ..errors import MachineError
-from . import calls, linux
+from ...errors import MachineError
+from .. import calls, linux
+from ..attributes import copy_attributes
+from ..marks import OPAQUE
 
 if TYPE_CHECKING:
-    from .worker import Session
-
-OPAQUE: Final = "user.overlay.opaque"
-OVERLAY_PREFIXES: Final = ("user.overlay.", "trusted.overlay.")
+    from ..worker import Session
 
 # Writing back one RUN's files as they are closed would cost more than the run; the layer's row comes after a syncfs.
 _FLAGS: Final = ("userxattr", "index=off", "volatile")
@@ -77,17 +76,6 @@ def prepare(upper: str, work: str, top: str) -> None:
         os.makedirs(path, 0o755, exist_ok=True)
     if top and not os.listdir(upper):
         copy_attributes(top, upper)
-
-
-def copy_attributes(source: str | int, target: str) -> None:
-    """Give a directory the owner, mode, times and extended attributes of another, but no overlay mark."""
-    status = os.stat(source)
-    os.chown(target, status.st_uid, status.st_gid)
-    os.chmod(target, status.st_mode & 0o7777)
-    for name in os.listxattr(source):
-        if not name.startswith(OVERLAY_PREFIXES):
-            os.setxattr(target, name, os.getxattr(source, name))
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def check(call: calls.OverlayCall, session: Session) -> calls.Done:
