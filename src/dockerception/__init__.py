@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
-    from .facade import Image, LayerInfo, assemble, build, context
+    from .facade import Image, LayerInfo, Secret, SshAgent, assemble, build, context
 
 __version__ = "0.1.0"
 
@@ -49,6 +49,8 @@ __all__ = [
     "ImageNotFoundError",
     "LayerInfo",
     "MachineError",
+    "Secret",
+    "SshAgent",
     "StepError",
     "StoreError",
     "StreamError",
@@ -60,7 +62,7 @@ __all__ = [
     "context",
 ]
 
-_FROM_FACADE = frozenset({"Image", "LayerInfo", "assemble", "build", "context"})
+_FROM_FACADE = frozenset({"Image", "LayerInfo", "Secret", "SshAgent", "assemble", "build", "context"})
 
 
 class _Package(ModuleType):

@@ -15,14 +15,24 @@ import msgspec
 from . import api
 from .api import EmittedContext, LevelSummary
 from .engines import choice
-from .engines.base import Engine, Network, Output
+from .engines.base import Engine, Network, Output, Secret, SshAgent
 from .image import Image, LayerInfo
 from .progress import Reporter, silent
 from .reference import Platform, Reference
 from .request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, BuildRequest, Isolation
 from .store.store import Store
 
-__all__ = ["EmittedContext", "Image", "LayerInfo", "LevelSummary", "assemble", "build", "context"]
+__all__ = [
+    "EmittedContext",
+    "Image",
+    "LayerInfo",
+    "LevelSummary",
+    "Secret",
+    "SshAgent",
+    "assemble",
+    "build",
+    "context",
+]
 
 Source = str | os.PathLike[str] | BinaryIO | None
 """A directory; or a binary file object with a tar stream; or None for an empty context."""
@@ -41,6 +51,9 @@ def build(
     no_cache_filter: Sequence[str] = (),
     cache_from: Sequence[str] = (),
     cache_to: Sequence[str] = (),
+    secrets: Sequence[Secret] = (),
+    ssh: Sequence[SshAgent] = (),
+    allow: Sequence[str] = (),
     pull: bool = False,
     network: Network = "default",
     platform: str = "",
@@ -81,6 +94,9 @@ def build(
         no_cache_filter=frozenset(no_cache_filter),
         cache_from=tuple(cache_from),
         cache_to=tuple(cache_to),
+        secrets=tuple(secrets),
+        ssh=tuple(ssh),
+        allow=frozenset(allow),
         pull=pull,
         network=network,
         platform=_platform(platform),
@@ -114,6 +130,9 @@ def assemble(
     no_cache_filter: Sequence[str] = (),
     cache_from: Sequence[str] = (),
     cache_to: Sequence[str] = (),
+    secrets: Sequence[Secret] = (),
+    ssh: Sequence[SshAgent] = (),
+    allow: Sequence[str] = (),
     pull: bool = False,
     network: Network = "default",
     platform: str = "",
@@ -142,6 +161,9 @@ def assemble(
         no_cache_filter=frozenset(no_cache_filter),
         cache_from=tuple(cache_from),
         cache_to=tuple(cache_to),
+        secrets=tuple(secrets),
+        ssh=tuple(ssh),
+        allow=frozenset(allow),
         pull=pull,
         network=network,
         platform=_platform(platform),
@@ -169,6 +191,9 @@ def context(
     no_cache_filter: Sequence[str] = (),
     cache_from: Sequence[str] = (),
     cache_to: Sequence[str] = (),
+    secrets: Sequence[Secret] = (),
+    ssh: Sequence[SshAgent] = (),
+    allow: Sequence[str] = (),
     pull: bool = False,
     network: Network = "default",
     platform: str = "",
@@ -199,6 +224,9 @@ def context(
         no_cache_filter=frozenset(no_cache_filter),
         cache_from=tuple(cache_from),
         cache_to=tuple(cache_to),
+        secrets=tuple(secrets),
+        ssh=tuple(ssh),
+        allow=frozenset(allow),
         pull=pull,
         network=network,
         platform=_platform(platform),

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from .engines.base import Network, Output
+from .engines.base import Network, Output, Secret, SshAgent
 from .errors import UsageError
 from .reference import Platform, Reference
 
@@ -40,6 +40,9 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     no_cache_filter: frozenset[str] = frozenset()
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    ssh: tuple[SshAgent, ...] = ()
+    allow: frozenset[str] = frozenset()
     pull: bool = False
     network: Network = "default"
     platform: Platform | None = None

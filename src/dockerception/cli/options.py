@@ -9,11 +9,11 @@ import click
 import msgspec
 
 from ..engines import choice
-from ..engines.base import Network, Output
+from ..engines.base import Network, Output, Secret, SshAgent
 from ..errors import UsageError
 from ..reference import Platform, Reference
 from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, Isolation
-from . import values
+from . import privileges, values
 from .click_types import Value, option
 from .progress import MODES
 from .stores import store_option
@@ -36,6 +36,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     no_cache_filter: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    secret: tuple[Secret, ...] = ()
+    ssh: tuple[SshAgent, ...] = ()
+    allow: tuple[str, ...] = ()
     pull: bool = False
     network: Network = "default"
     platform: Platform | None = None
@@ -139,6 +142,27 @@ BUILDING: Final = (
         metavar="type=…,ref=…",
         multiple=True,
         help="With the engine buildx: where to keep what was done, as docker buildx has it.",
+    ),
+    _common(
+        "--secret",
+        metavar="id=…[,src=FILE|env=NAME]",
+        multiple=True,
+        type=Value("secret", privileges.secret),
+        help="What RUN --mount=type=secret of this id shows: a file, or a variable of the environment.",
+    ),
+    _common(
+        "--ssh",
+        metavar="ID[=SOCKET|KEY,…]",
+        multiple=True,
+        type=Value("agent", privileges.ssh),
+        help="The ssh agent of RUN --mount=type=ssh: that of SSH_AUTH_SOCK, of a socket, or one that holds these keys.",
+    ),
+    _common(
+        "--allow",
+        metavar="ENTITLEMENT",
+        multiple=True,
+        type=Value("entitlement", privileges.entitlement),
+        help="What steps may do: security.insecure is RUN --security=insecure; network.host is RUN --network=host.",
     ),
     _common("--pull", is_flag=True, help="Look bases up at their source, though the store has them."),
     NETWORK,

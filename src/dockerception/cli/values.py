@@ -88,16 +88,29 @@ def output(text: str) -> Output:
     Fields are comma-separated values (RFC 4180), as with ``docker buildx build``.  ``type=docker`` without ``dest``
     means a daemon, as there: its type is ``load``.
     """
-    fields = _fields(text)
-    if text and len(fields) == 1 and not fields[0].startswith("type="):
-        return Output(type="tar", destination="-") if text == "-" else Output(type="local", destination=fields[0])
+    found = fields(text, "output")
+    if text and len(found) == 1 and not found[0].startswith("type="):
+        return Output(type="tar", destination="-") if text == "-" else Output(type="local", destination=found[0])
     pairs: dict[str, str] = {}
-    for field in fields:
+    for field in found:
         key, equals, value = field.partition("=")
         if not equals:
             raise UsageError(f"“{field}” in the output “{text}” is not KEY=VALUE.", hint="e.g. type=oci,dest=app.tar")
         pairs[key.strip().lower()] = value
     return _complete(text, pairs)
+
+
+def fields(text: str, what: str) -> list[str]:
+    """The comma-separated values (RFC 4180) of an option; ``what`` is what messages call it."""
+    if '"' not in text:
+        return text.split(",")
+    import csv
+
+    try:
+        rows = list(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise UsageError(f"The {what} “{text}” is not comma-separated values: {error}.") from error
+    return rows[0] if rows else [text]
 
 
 def _complete(text: str, pairs: dict[str, str]) -> Output:
@@ -114,15 +127,3 @@ def _complete(text: str, pairs: dict[str, str]) -> Output:
     if kind in ("image", "registry") and destination:
         raise UsageError(f"The output “{text}” has a dest.", hint=f"type={kind} takes name=REGISTRY/NAME")
     return outputs.check(Output(type=kind, destination=destination, attributes=tuple(pairs.items())))
-
-
-def _fields(text: str) -> list[str]:
-    if '"' not in text:
-        return text.split(",")
-    import csv
-
-    try:
-        rows = list(csv.reader([text], strict=True))
-    except csv.Error as error:
-        raise UsageError(f"The output “{text}” is not comma-separated values: {error}.") from error
-    return rows[0] if rows else [text]

@@ -17,6 +17,10 @@ Network = Literal["default", "none", "host"]
 PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """A RUN sees them, in upper and lower case, without an ARG; then they enter neither keys nor images."""
 
+INSECURE: Final = "security.insecure"
+ENTITLEMENTS: Final = (INSECURE, "network.host")
+"""What ``--allow`` takes.  The network of a RUN is the host's anyhow, where nothing else is said."""
+
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One ``-o/--output``: ``type`` is docker, oci, tar, local or image; ``destination`` a path, or ``-`` for stdout.
@@ -29,13 +33,36 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     attributes: tuple[tuple[str, str], ...] = ()
 
 
+class Secret(msgspec.Struct, frozen=True, kw_only=True):
+    """What steps may read and nothing may keep: not its value, but where that is found when a step asks for it.
+
+    Either ``file``, a path, or ``env``, the name of a variable of this process, is given.
+    """
+
+    id: str
+    file: str = ""
+    env: str = ""
+
+
+class SshAgent(msgspec.Struct, frozen=True, kw_only=True):
+    """An ssh agent that steps may use: the one at ``socket``, or one that holds ``keys``, paths of files.
+
+    Without either it is that of ``SSH_AUTH_SOCK``.
+    """
+
+    id: str
+    socket: str = ""
+    keys: tuple[str, ...] = ()
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every level of a build.
 
     ``build_args`` values of None are taken from the environment by the caller before.  ``build_contexts`` maps a name
     to what was written for it.  ``epoch`` is the time, in seconds, that lands in images; ``is_epoch_fixed`` says that
     it came from SOURCE_DATE_EPOCH.  ``no_cache_filter`` names stages, ``level:N`` and ``emit``.
-    ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.
+    ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.  ``secrets`` and ``ssh`` are what steps
+    find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``).
     """
 
     build_args: Mapping[str, str] = {}
@@ -47,6 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     no_cache_filter: frozenset[str] = frozenset()
     cache_from: tuple[str, ...] = ()
     cache_to: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    ssh: tuple[SshAgent, ...] = ()
+    allow: frozenset[str] = frozenset()
     pull: bool = False
     epoch: int
     is_epoch_fixed: bool = False
@@ -129,6 +159,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
     ``epoch``: write the given time into images.  ``caches``: read and write caches elsewhere (``cache_from``).
+    ``secrets``, ``ssh``: have steps read them.  ``insecure``: run steps with all privileges.
     """
 
     name: str
@@ -136,6 +167,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     stage_filters: bool = True
     epoch: bool = True
     caches: bool = False
+    secrets: bool = True
+    ssh: bool = True
+    insecure: bool = True
 
 
 class Engine(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import UnsupportedError
 from ..reference import Platform
-from .base import Capabilities, Settings
+from .base import INSECURE, Capabilities, Settings
 
 
 def check(capabilities: Capabilities, settings: Settings) -> None:
@@ -22,8 +22,21 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
         raise UnsupportedError(
             f"{name} has no cache elsewhere (--cache-from, --cache-to).", hint="the engine buildx has them"
         )
+    _check_privileges(capabilities, settings)
     if settings.is_epoch_fixed and not capabilities.epoch:
         raise UnsupportedError(
             f"{name} can't give its images the time of SOURCE_DATE_EPOCH.",
             hint="unset it, or use an engine that can: embedded, or docker with BuildKit",
         )
+
+
+def _check_privileges(capabilities: Capabilities, settings: Settings) -> None:
+    hint = "use an engine that can: embedded, or docker with BuildKit"
+    wanted = (
+        (settings.secrets, capabilities.secrets, "give secrets to steps (--secret)"),
+        (settings.ssh, capabilities.ssh, "give an ssh agent to steps (--ssh)"),
+        (INSECURE in settings.allow, capabilities.insecure, f"run steps with all privileges (--allow {INSECURE})"),
+    )
+    for is_wanted, is_possible, what in wanted:
+        if is_wanted and not is_possible:
+            raise UnsupportedError(f"{capabilities.name} can't {what}.", hint=hint)

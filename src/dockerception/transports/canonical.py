@@ -45,7 +45,11 @@ class LinkOrder:
 
     def contents(self, entry: Entry) -> Iterable[bytes | memoryview]:
         """The bytes of a file that ``entries`` yielded."""
-        return self._read(self._sources.get(entry.path, entry))
+        return self._read(self.source(entry))
+
+    def source(self, entry: Entry) -> Entry:
+        """The entry of the tree that has the bytes of one that ``entries`` yielded."""
+        return self._sources.get(entry.path, entry)
 
     def _file_for(self, entry: Entry) -> Entry:
         source = self._find(entry.link)

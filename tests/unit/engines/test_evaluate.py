@@ -193,14 +193,7 @@ def test_scratch_is_what_no_named_context_can_override() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "RUN --mount=type=bind,target=/x y",
-        "RUN --mount=type=secret,id=x y",
-        "RUN --mount=type=tmpfs,target=/x y",
-        "RUN --mount=type=cache,target=/x,from=other y",
-        "RUN --security=insecure y",
         "COPY --parents a/b /c/",
-        "ADD https://example.com/x /x",
-        "ADD git@example.com:x.git /x",
         "BUILD /out",
         "PUBLISH /out",
         "IN /x {\nFROM scratch\n}",
@@ -211,6 +204,31 @@ def test_what_is_not_executed_yet_says_so(body: str) -> None:
         evaluate(f"FROM scratch\n{body}\n")
     assert ">>>" in caught.value.details
     assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "hint"),
+    [
+        ("RUN --security=insecure y", "all privileges", "--allow security.insecure"),
+        ("RUN --mount=target=. y", "/ as its target", "absolute target"),
+        ("RUN --mount=type=cache y", "/ as its target", "WORKDIR"),
+        ("RUN --mount=type=tmpfs,target=../.. y", "/ as its target", "absolute target"),
+        ("RUN --mount=type=cache,target=/c,source=x y", "source but no from", "from=NAME"),
+        ("RUN --device=vendor.com/gpu=all,required y", "requires a device", "without “required”"),
+        ("RUN --device=vendor.com/gpu=all,required=true y", "--device=vendor.com/gpu=all,required=true", "buildx"),
+    ],
+)
+def test_a_run_that_can_not_be_executed_as_it_is_written(body: str, message: str, hint: str) -> None:
+    with pytest.raises(DockerfileError, match=message) as caught:
+        evaluate(f"FROM scratch\n{body}\n")
+    assert f"   2 | >>> {body}" in caught.value.details
+    assert hint in caught.value.hint
+
+
+def test_what_is_allowed_or_not_required_is_evaluated() -> None:
+    assert evaluate("FROM scratch\nRUN --security=insecure y", allow=frozenset({"security.insecure"})).steps
+    assert evaluate("FROM scratch\nRUN --device=vendor.com/gpu=all y").steps
+    assert evaluate("FROM scratch\nWORKDIR /w\nRUN --mount=type=bind y").steps
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ import pytest
 from dockerception.context.base import Context
 from dockerception.dockerfile import instructions as ins
 from dockerception.dockerfile import stages
-from dockerception.engines.base import Level
+from dockerception.engines.base import Level, Secret, SshAgent
 from dockerception.engines.embedded import keys
 from dockerception.engines.embedded.inputs import Inputs
+from dockerception.engines.embedded.reading import Files, Reading
 from dockerception.engines.embedded.values import Base
+from dockerception.oci.entry import Entry
 from unit.context.trees import Tree, file, folder, hardlink, link
 from unit.engines.lab import evaluator, settings
 
@@ -25,10 +27,11 @@ def inputs(text: str, context: Context, **changes: Any) -> tuple[Inputs, object]
     dockerfile = stages.load(text.encode())
     level = Level(index=0, dockerfile=dockerfile, context=context, settings=settings(**changes))
 
-    def nothing(stage: object) -> Context:
+    def nothing(stage: object) -> Files:
         raise AssertionError("no stage is built here")
 
-    return Inputs(level, found, None, nothing), found.stage(dockerfile.stages[-1].index)  # type: ignore[arg-type]
+    reading = Reading(level, found, None, nothing)  # type: ignore[arg-type]
+    return Inputs(level, reading), found.stage(dockerfile.stages[-1].index)
 
 
 def definition(text: str, context: Context | None = None, **changes: Any) -> str:
@@ -39,12 +42,12 @@ def definition(text: str, context: Context | None = None, **changes: Any) -> str
 
 def test_exact_keys() -> None:
     """Another machine and a later version must compute the same; whoever changes one raises ``keys.VERSION``."""
-    assert keys.VERSION == 1
-    assert keys.derive("stage", ()) == "ff3fb382c9d0a2b9fe94b14f39087c1322978a676b2f097340e7b6b9af5e3466"
+    assert keys.VERSION == 2
+    assert keys.derive("stage", ()) == "9e52513225c77f6b60e2441cb32265f904b3d1fa3eb4eb0b77ecea76d3e6a7ef"
     run = definition("FROM scratch\nARG A=1\nENV B=2\nWORKDIR /w\nUSER me\nRUN --network=none make")
-    assert run == "837d6590a18dc48bdcc5f997f9740721426948fe5bb510616a4c8748a3ebf362"
+    assert run == "d31b9d523ed1c10d7bfa13bdd17716307e6b984aba18c5eba7de5f6679278799"
     copy = definition("FROM scratch\nCOPY --chown=1:2 --chmod=755 a b /c/", Tree(file("a", "1"), file("b", "2")))
-    assert copy == "4c9cd0a520b9ac3a915c697eb82c08dbd56cb9b5618bb71791b9ff4791f485ab"
+    assert copy == "862f754501d29c73c2f74fc20eddec3fb99bc1641895a8955db3901a01db65ac"
 
 
 RUN = "FROM scratch\nRUN make"
@@ -108,6 +111,82 @@ def test_settings_and_the_key_of_a_run() -> None:
     assert definition(text, no_cache=True, pull=True, max_context=1) == plain
     assert definition(text, network="none") != plain
     assert definition(text, network="host") != definition(text, network="none")
+
+
+MOUNTS = "FROM scratch AS from\nCOPY a /d/a\nFROM scratch\nRUN --mount={} make"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("target=/x", "target=/y"),
+        ("target=/x", "target=/x,rw"),
+        ("target=/x", "target=/x,source=b"),
+        ("target=/x", "target=/x,from=from"),
+        ("target=/x,from=from", "target=/x,from=from,source=d"),
+        ("type=tmpfs,target=/x", "type=tmpfs,target=/x,size=1m"),
+        ("type=tmpfs,target=/x", "type=cache,target=/x"),
+        ("type=cache,target=/x", "type=cache,target=/x,id=i"),
+        ("type=cache,target=/x", "type=cache,target=/x,from=from"),
+        ("type=cache,target=/x", "type=cache,target=/x,uid=1"),
+        ("type=cache,target=/x", "type=cache,target=/x,ro"),
+        ("type=secret,id=a", "type=secret,id=b"),
+        ("type=secret,id=a", "type=secret,id=a,env=A"),
+        ("type=secret,id=a", "type=secret,id=a,mode=0444"),
+        ("type=secret,id=a", "type=secret,id=a,target=/a"),
+        ("type=ssh", "type=ssh,id=a"),
+        ("type=ssh", "type=ssh,gid=3"),
+    ],
+)
+def test_what_of_a_mount_changes_the_key(one: str, other: str) -> None:
+    context = Tree(file("a", "1"), file("b", "2"))
+    assert definition(MOUNTS.format(one), context) != definition(MOUNTS.format(other), context)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("target=/x,type=bind", "dst=/x"),
+        ("target=/x,from=from", "target=/x,from=0"),
+        ("target=x/", "target=/x"),
+        ("type=tmpfs,target=/x,size=1m", "type=tmpfs,target=/x,size=1024k"),
+        ("type=cache,target=/x", "type=cache,target=/x,sharing=locked"),
+        ("type=cache,target=/x", "type=cache,target=/x,rw"),
+        ("type=secret,id=a", "type=secret,src=a,required"),
+        ("type=secret,id=a", "type=secret,target=/run/secrets/a"),
+        ("type=ssh", "type=ssh,id=default,required=true"),
+        ("type=ssh", "type=ssh,target=/run/buildkit/ssh_agent.0"),
+    ],
+)
+def test_what_of_a_mount_does_not_change_the_key(one: str, other: str) -> None:
+    context = Tree(file("a", "1"), file("b", "2"))
+    assert definition(MOUNTS.format(one), context) == definition(MOUNTS.format(other), context)
+
+
+def test_a_mount_is_keyed_by_what_it_shows_of_the_context_and_nothing_else() -> None:
+    def key(*entries: tuple[Entry, bytes]) -> str:
+        return definition("FROM scratch\nRUN --mount=source=sub,target=/x make", Tree(folder("sub"), *entries))
+
+    plain = key(file("sub/a", "1"), file("b", "2"))
+    assert key(file("sub/a", "1"), file("b", "3"), file("c", "4")) == plain
+    assert key(file("sub/a", "2"), file("b", "2")) != plain
+    assert key(file("sub/a", "1", mode=0o600), file("b", "2")) != plain
+
+
+def test_values_of_secrets_and_agents_are_in_no_key() -> None:
+    text = "FROM scratch\nRUN --mount=type=secret,id=a --mount=type=ssh make"
+    plain = definition(text)
+    assert definition(text, secrets=(Secret(id="a", file="/f"),), ssh=(SshAgent(id="default"),)) == plain
+    assert definition(text, secrets=(Secret(id="a", env="V"),), ssh=(SshAgent(id="default", keys=("/k",)),)) == plain
+
+
+def test_the_script_of_a_run_is_in_its_key() -> None:
+    def key(body: str) -> str:
+        return definition(f"FROM scratch\nRUN <<EOF\n{body}\nEOF\n")
+
+    assert len({key("#!/bin/sh\na"), key("#!/bin/sh\nb"), key("a"), key("b")}) == 4
+    insecure = definition("FROM scratch\nRUN --security=insecure make", allow=frozenset({"security.insecure"}))
+    assert insecure != definition(RUN)
 
 
 def test_a_build_argument_counts_from_its_arg_on() -> None:

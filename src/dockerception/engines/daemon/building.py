@@ -9,7 +9,7 @@ import msgspec
 
 from ...context.base import Context
 from ...reference import Platform
-from ..base import Network
+from ..base import Network, Secret, SshAgent
 from .reporting import Progress
 
 
@@ -22,6 +22,9 @@ class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
     build_args: Mapping[str, str] = {}
     labels: Mapping[str, str] = {}
     network: Network = "default"
+    secrets: tuple[Secret, ...] = ()
+    ssh: tuple[SshAgent, ...] = ()
+    allow: frozenset[str] = frozenset()
     platform: Platform
     no_cache: bool = False
     no_cache_stages: frozenset[str] = frozenset()

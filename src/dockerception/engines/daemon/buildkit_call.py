@@ -46,6 +46,21 @@ def options(order: BuildOrder) -> Iterator[str]:
         yield f"--no-cache-filter={','.join(sorted(order.no_cache_stages))}"
     if order.platform != Platform.host():
         yield f"--platform={order.platform}"
+    yield from _privileges(order)
+
+
+def _privileges(order: BuildOrder) -> Iterator[str]:
+    for secret in order.secrets:
+        source = f"type=env,env={secret.env}" if secret.env else f"type=file,src={secret.file}"
+        yield "--secret=" + ",".join(map(_quoted, (f"id={secret.id}", *source.split(",", 1))))
+    for agent in order.ssh:
+        yield f"--ssh={agent.id}={agent.socket or ','.join(agent.keys)}".rstrip("=")
+    yield from (f"--allow={each}" for each in sorted(order.allow))
+
+
+def _quoted(field: str) -> str:
+    """A field of comma-separated values (RFC 4180)."""
+    return '"' + field.replace('"', '""') + '"' if any(sign in field for sign in ',"\n') else field
 
 
 def write_sources(order: BuildOrder, work: str, report: Reporter) -> tuple[str, str]:

@@ -79,6 +79,11 @@ class Bases:
             return self._directory(name, value)
         return self._view(self._image(name), f"the image {name}")
 
+    def layers(self, name: str) -> tuple[str, ...] | None:
+        """The layers of the image whose files ``context`` gives; None for a directory."""
+        value = self.named(name)
+        return None if value is not None and _is_directory(value) else self._image(name).layers
+
     def context_identity(self, name: str) -> str:
         """What enters keys for a whole image read by COPY; empty for directories, whose content is hashed instead."""
         value = self.named(name)

@@ -18,6 +18,7 @@ from ...reference import Platform
 from ..base import Settings
 from . import configuring, wording
 from .keys import is_directory_destination
+from .run_checks import check_run
 from .scope import Scope, environment_of, global_scope
 from .values import Base, Evaluated, Step
 
@@ -135,6 +136,7 @@ class _StageRun:
         self._scope = Scope(
             settings.build_args, global_args, environment, used_build_args=used_build_args, escape=escape
         )
+        self._settings = settings
         self._escape = escape
         self._has_own_cmd = False
         self.config = config
@@ -154,7 +156,9 @@ class _StageRun:
         arguments: tuple[str, ...] = ()
         makes_layer = isinstance(expanded, ins.Run | ins.Copy | ins.Add)
         match expanded:
-            case ins.Run() | ins.Copy() | ins.Add():
+            case ins.Run():
+                check_run(expanded, before.working_dir, self._settings)
+            case ins.Copy() | ins.Add():
                 _check_supported(expanded)
             case ins.Maintainer(name=name):
                 self.author = name
@@ -215,24 +219,11 @@ def _parse_trigger(text: str, base: str) -> ins.Instruction:
     return ins.parse_instruction(text, name=f"an ONBUILD trigger of the image {base}")
 
 
-def _check_supported(instruction: ins.Run | ins.Copy | ins.Add) -> None:
+def _check_supported(instruction: ins.Copy | ins.Add) -> None:
     """Refuse what is parsed but not executed by this version."""
     reason = ""
-    if isinstance(instruction, ins.Copy | ins.Add):
-        _check_destination(instruction)
+    _check_destination(instruction)
     match instruction:
-        case ins.Run(mounts=mounts, security=security, devices=devices):
-            other = next((mount.type for mount in mounts if mount.type != "cache"), "")
-            if other:
-                reason = f"RUN --mount=type={other}"
-            elif any(mount.from_ for mount in mounts):
-                reason = "RUN --mount=type=cache,from="
-            elif security != "sandbox":
-                reason = f"RUN --security={security}"
-            elif devices:
-                reason = "RUN --device"
-            elif isinstance(instruction.command, ins.Script):
-                reason = "A RUN here-document with its own interpreter"
         case ins.Copy(keeps_parents=True):
             reason = "COPY --parents"
         case ins.Add():

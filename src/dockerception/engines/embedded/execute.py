@@ -11,18 +11,21 @@ from ...context.lookup_user import owner as owner_ids
 from ...dockerfile import instructions as ins
 from ...errors import ContextError, DockerfileError
 from ...oci.entry import Entry
-from ...progress import Reporter, StepLog
+from ...progress import Notice, Reporter, StepLog
 from ...store.layers import Layer
 from ...store.store import Store
 from ..base import Level
 from . import configuring
 from .archives import Archives
+from .bound_trees import BoundTrees
 from .copying import Copier
 from .faces import Contents, Faces, StartSandbox
 from .inline import InlineContext
 from .matching import Source
 from .pending import Stop
 from .planting import Planting, contents_of
+from .reading import Bound
+from .run_mounts import RunMounts
 from .running import run_step
 from .values import Step
 
@@ -46,14 +49,22 @@ class Executor:
         self._sandbox = sandbox
         self._report = report
         self._stop = stop
+        self._mounts = RunMounts(store, BoundTrees(store, faces), level.settings, stop)
 
     def execute(
-        self, step: Step, *, stack: Sequence[str], sources: list[Source], wants_tree: bool, step_number: int
+        self,
+        step: Step,
+        *,
+        stack: Sequence[str],
+        sources: list[Source],
+        bound: Sequence[Bound | None],
+        wants_tree: bool,
+        step_number: int,
     ) -> Layer:
-        """Make the step's layer."""
+        """Make the step's layer; ``sources`` is what a COPY or ADD copies, ``bound`` what each mount of a RUN shows."""
         match step.instruction:
             case ins.Run():
-                return self._run(step.instruction, step, stack, step_number)
+                return self._run(step.instruction, step, stack, bound, step_number)
             case ins.Copy() | ins.Add():
                 return self._copy(step.instruction, step, stack, sources, wants_tree)
             case ins.Workdir():
@@ -61,22 +72,27 @@ class Executor:
             case _:
                 raise TypeError(f"{type(step.instruction).__name__} makes no layer")
 
-    def _run(self, instruction: ins.Run, step: Step, stack: Sequence[str], step_number: int) -> Layer:
+    def _run(
+        self, instruction: ins.Run, step: Step, stack: Sequence[str], bound: Sequence[Bound | None], step_number: int
+    ) -> Layer:
         self._faces.trees(stack)
         upper = self._store.temporary(".upper")
-        run_step(
-            instruction,
-            step,
-            stack=stack,
-            user=_user(self._below(stack), step.config.user),
-            upper=upper,
-            sandbox=self._sandbox(),
-            store=self._store,
-            proxies=self._level.settings.proxies,
-            network=self._level.settings.network,
-            sink=lambda stream, data: self._report(StepLog(step=step_number, data=data, stream=stream)),
-            stop=self._stop,
-        )
+        if instruction.devices:
+            self._report(Notice(text=_no_devices(instruction), severity="warning"))
+        with self._mounts.ready(instruction, bound, step.config.working_dir) as ready:
+            run_step(
+                instruction,
+                step,
+                stack=stack,
+                user=_user(self._below(stack), step.config.user),
+                upper=upper,
+                ready=ready,
+                sandbox=self._sandbox(),
+                store=self._store,
+                settings=self._level.settings,
+                sink=lambda stream, data: self._report(StepLog(step=step_number, data=data, stream=stream)),
+                stop=self._stop,
+            )
         self._sandbox().sync()
         return self._store.layers.add_tree(upper)
 
@@ -133,6 +149,10 @@ class Executor:
 
     def _below(self, stack: Sequence[str]) -> Context:
         return self._faces.view(stack, "the image so far")
+
+
+def _no_devices(instruction: ins.Run) -> str:
+    return f"The step runs without the device {', '.join(instruction.devices)}: there are none on the embedded engine."
 
 
 def _user(below: Context, spec: str) -> User:

@@ -13,10 +13,10 @@ import msgspec
 
 from ...dockerfile import instructions as ins
 from ...oci.config import ContainerConfig
-from . import configuring
+from . import configuring, mount_names
 from .values import Step
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 Parts = tuple[tuple[str, object], ...]
 """Named values of plain types (str, bytes, int, bool, tuples of them), in a fixed order."""
@@ -37,8 +37,11 @@ def encode_parts(parts: Parts) -> bytes:
     return _encode(parts)
 
 
-def run_parts(instruction: ins.Run, step: Step, network: str) -> Parts:
-    """What a RUN depends on besides the layers below it; ``network`` is the build's."""
+def run_parts(instruction: ins.Run, step: Step, network: str, shown: tuple[object, ...]) -> Parts:
+    """What a RUN depends on besides the layers below it.
+
+    ``network`` is the build's; ``shown`` tells for each mount the files that it shows.
+    """
     config = step.config
     return (
         ("command", configuring.command_line(instruction.command, config.shell)),
@@ -46,7 +49,29 @@ def run_parts(instruction: ins.Run, step: Step, network: str) -> Parts:
         ("working directory", config.working_dir),
         ("user", config.user),
         ("network", network if instruction.network == "default" else instruction.network),
-        ("mounts", tuple(mount.options for mount in instruction.mounts)),
+        ("security", instruction.security),
+        ("devices", instruction.devices),
+        ("script", instruction.command.content if isinstance(instruction.command, ins.Script) else ""),
+        (
+            "mounts",
+            tuple(
+                (*_mount_parts(instruction, mount, config.working_dir), files)
+                for mount, files in zip(instruction.mounts, shown, strict=True)
+            ),
+        ),
+    )
+
+
+def _mount_parts(instruction: ins.Run, mount: ins.Mount, working_dir: str) -> tuple[object, ...]:
+    """What a mount is, whatever it shows.  A secret and an agent are their ids, never their values; whether they must
+    be there, and who shares a cache, makes no difference to what comes of it."""
+    return (
+        mount.type,
+        mount_names.target(instruction, mount, working_dir),
+        mount_names.identity(mount),
+        mount.env,
+        mount.is_read_only,
+        (mount.mode, mount.uid, mount.gid, mount.size),
     )
 
 

@@ -13,6 +13,8 @@ def is_mounted_later(level: Level, stage: Evaluated, position: int) -> bool:
 
     A guess, from names as they are written: a wrong one costs time, nothing else.
     """
+    if _is_bound(level, stage):
+        return True
     if level.will_emit or any(isinstance(step.instruction, ins.Run) for step in stage.steps[position + 1 :]):
         return True
     names = {stage.stage.name} - {""}
@@ -22,6 +24,14 @@ def is_mounted_later(level: Level, stage: Evaluated, position: int) -> bool:
                 return True
             names |= {later.name} - {""}
     return False
+
+
+def _is_bound(level: Level, stage: Evaluated) -> bool:
+    """Whether a mount of a later RUN names the stage."""
+    names = {stage.stage.name, str(stage.stage.index)}
+    later = level.dockerfile.stages[stage.stage.index + 1 :]
+    runs = (each for one in later for each in one.instructions if isinstance(each, ins.Run))
+    return any(mount.from_.lower() in names for run in runs for mount in run.mounts if mount.from_)
 
 
 def _has_run(stage: Stage) -> bool:

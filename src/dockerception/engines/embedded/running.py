@@ -15,9 +15,10 @@ from ...oci.config import ContainerConfig
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
 from ...store.store import Store
+from ..base import Settings
 from . import configuring
-from .caches import mounted
 from .pending import Stop
+from .run_mounts import Ready
 from .scope import environment_of
 from .values import Step
 
@@ -38,33 +39,33 @@ def run_step(
     stack: Sequence[str],
     user: User,
     upper: str,
+    ready: Ready,
     sandbox: Sandbox,
     store: Store,
-    proxies: Mapping[str, str],
-    network: str,
+    settings: Settings,
     sink: Sink,
     stop: Stop,
 ) -> None:
-    """Execute a RUN; its changes are in ``upper`` afterwards.
+    """Execute a RUN with its mounts ``ready``; its changes are in ``upper`` afterwards.
 
     Raises ``StepError`` unless it exits with 0, ``StoppedError`` when it was killed because of ``stop``.
     """
-    with mounted(instruction.mounts, step.config.working_dir, store, stop) as mounts:
-        request = RunRequest(
-            layers=tuple(stack),
-            args=configuring.command_line(instruction.command, step.config.shell),
-            upper=upper,
-            work=store.temporary(".work"),
-            environment=_environment(step, proxies, user),
-            cwd=step.config.working_dir or "/",
-            mounts=mounts,
-            network="none" if "none" in (instruction.network, network) else "host",
-            uid=user.uid,
-            gid=user.gid,
-            additional_gids=_all_groups(user),
-        )
-        tail = _Tail(sink)
-        result = run_with_output(sandbox, request, tail.take, stop)
+    request = RunRequest(
+        layers=tuple(stack),
+        args=configuring.command_line(instruction.command, step.config.shell),
+        upper=upper,
+        work=store.temporary(".work"),
+        environment=_environment(step, settings.proxies, user, ready.environment),
+        cwd=step.config.working_dir or "/",
+        mounts=ready.mounts,
+        network="none" if "none" in (instruction.network, settings.network) else "host",
+        uid=user.uid,
+        gid=user.gid,
+        additional_gids=_all_groups(user),
+        is_privileged=instruction.security == "insecure",
+    )
+    tail = _Tail(sink)
+    result = run_with_output(sandbox, request, tail.take, stop)
     if result.returncode != 0 or result.not_started:
         stop.check()
         raise _step_error(step, result, tail.text, store)
@@ -180,9 +181,9 @@ def _set_home(environment: dict[str, str], user: User) -> None:
     environment["HOME"] = environment.get("HOME") or user.home
 
 
-def _environment(step: Step, proxies: Mapping[str, str], user: User) -> tuple[str, ...]:
+def _environment(step: Step, proxies: Mapping[str, str], user: User, of_mounts: Mapping[str, str]) -> tuple[str, ...]:
     """The variables of a RUN; what the Dockerfile says is stronger than the machine's proxies."""
-    values = {**proxies, **dict(step.environment)}
+    values = {**proxies, **dict(step.environment), **of_mounts}
     _set_home(values, user)
     return tuple(f"{name}={value}" for name, value in values.items())
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ...context.base import Context
+from ...dockerfile import instructions as ins
 from ...errors import DockerceptionError
 from ...store.layers import Layer
 from ...store.records import Record
@@ -23,16 +23,19 @@ from . import keys
 from .bases import Bases
 from .evaluate import Evaluator
 from .faces import Faces
-from .inputs import Inputs, add_excerpt
+from .inputs import Inputs
 from .keys import Parts
+from .matching import Source
 from .mounted import is_mounted_later
 from .pending import Pending, Stop
+from .reading import Bound, Files, Reading, add_excerpt, reads
 from .steps import Steps
 from .values import Evaluated, StageState
 
 if TYPE_CHECKING:
     from .execute import Executor
 
+_COPIES = (ins.Copy, ins.Add)
 _encode = msgspec.msgpack.Encoder().encode
 _decode_state = msgspec.msgpack.Decoder(StageState).decode
 
@@ -73,7 +76,8 @@ class Solver:
         self._executor: Executor | None = None
         self._steps = steps
         self._stop = stop
-        self._inputs = Inputs(level, evaluator, bases, self._view)
+        self._reading = Reading(level, evaluator, bases, self._view)
+        self._inputs = Inputs(level, self._reading)
         self._lock = threading.Lock()
         self._pending: dict[int, Pending[StageState]] = {}
         self.has_executed = False
@@ -104,7 +108,7 @@ class Solver:
             if state is not None:
                 self._report_cached(stage)
                 return state
-        for other in self._inputs.stages_read(stage):
+        for other in self._reading.stages(stage):
             self._begin(other)
         state = self._build(stage, self._below(stage))
         self._store.records.put([Record(definition, _encode(state), tuple(f"layer:{layer}" for layer in state.layers))])
@@ -135,8 +139,9 @@ class Solver:
         with self._lock:
             return list(self._pending.values())
 
-    def _view(self, stage: Evaluated) -> Context:
-        return self._faces.view(self._built(stage).layers, f"the stage {stage.label}")
+    def _view(self, stage: Evaluated) -> Files:
+        layers = self._built(stage).layers
+        return Files(context=self._faces.view(layers, f"the stage {stage.label}"), layers=layers)
 
     def _below(self, stage: Evaluated) -> StageState:
         """What the stage is built on."""
@@ -168,13 +173,27 @@ class Solver:
             return self._executor_now().execute(
                 step,
                 stack=stack,
-                sources=self._inputs.sources(stage, position),
+                sources=self._sources(stage, position),
+                bound=self._bound(stage, position),
                 wants_tree=is_mounted_later(self._level, stage, position),
                 step_number=number,
             )
         except DockerceptionError as error:
             add_excerpt(error, step, stage, self._level.dockerfile)
             raise
+
+    def _sources(self, stage: Evaluated, position: int) -> list[Source]:
+        instruction = stage.steps[position].instruction
+        return self._reading.copied(stage, position, instruction)[0] if isinstance(instruction, _COPIES) else []
+
+    def _bound(self, stage: Evaluated, position: int) -> tuple[Bound | None, ...]:
+        """For each mount of a RUN what it shows, None where that is nothing from elsewhere."""
+        instruction = stage.steps[position].instruction
+        mounts = instruction.mounts if isinstance(instruction, ins.Run) else ()
+        return tuple(
+            self._reading.bound(stage, position, number, mount) if reads(mount) else None
+            for number, mount in enumerate(mounts)
+        )
 
     def _executor_now(self) -> Executor:
         with self._lock:
@@ -214,7 +233,7 @@ class Solver:
     def _must_look(self, stage: Evaluated) -> bool:
         """Whether what the stage copies from other stages may be new though no definition is: they are executed."""
         below = [stage.base.stage] if stage.base.stage is not None else []
-        read = [*self._inputs.stages_read(stage), *below]
+        read = [*self._reading.stages(stage), *below]
         return self._must_execute(stage) or any(self._must_look(other) for other in read)
 
 
