@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -24,12 +24,15 @@ from .progress import Notice, Reporter
 from .request import BuildRequest
 from .store.store import Store
 
+if TYPE_CHECKING:
+    from .remote_sources import FetchedContext
+
 IGNORE_FILE: Final = ".dockerignore"
 DEFAULT_DOCKERFILE: Final = "Dockerfile"
 _MAX_DOCKERFILE: Final = 16 << 20
 _LISTED: Final = 10
 _CHUNK: Final = 1 << 20
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://|git@")
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[\w.-]+@[\w.-]+:|github\.com/")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +60,12 @@ class Sources:
                     hint="give the context as a directory, or leave it out if the Dockerfile needs none",
                 )
             return self._streamed(*self._from_stdin())
+        if _URL.match(request.source) and not os.path.isdir(request.source):
+            from .remote_sources import fetch_context
+
+            fetched = fetch_context(request, self._store, self._report, max_dockerfile=_MAX_DOCKERFILE)
+            if fetched is not None:
+                return self._fetched(fetched)
         if request.source:
             _check_directory(request.source)
         text, name = self._outside_dockerfile(request.dockerfile)
@@ -73,6 +82,17 @@ class Sources:
         text = _read_file(request.runtime_dockerfile)
         context = self._ignoring(emitted.toc, emitted.spool, _inside_a_sentence(emitted.origin), name)
         return Origin(dockerfile=stages.load(text, name=request.runtime_dockerfile), context=context)
+
+    def _fetched(self, fetched: FetchedContext) -> Origin:
+        """Level 0 from elsewhere: the Dockerfile is in it, on standard input, or all that there is."""
+        if fetched.dockerfile is not None:
+            return Origin(dockerfile=stages.load(fetched.dockerfile, name=fetched.name), context=empty())
+        name = self._request.dockerfile or DEFAULT_DOCKERFILE
+        if name != "-":
+            return self._streamed(fetched.toc, fetched.spool, name, fetched.name)
+        text = self._read_stdin()
+        context = self._ignoring(fetched.toc, fetched.spool, _inside_a_sentence(fetched.name), DEFAULT_DOCKERFILE)
+        return Origin(dockerfile=stages.load(text, name="Dockerfile on standard input"), context=context)
 
     def _directory(self, source: str, text: bytes, name: str) -> Origin:
         beside = f"{self._request.dockerfile or os.path.join(source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
@@ -156,8 +176,8 @@ def _check_directory(source: str) -> None:
         what = "is a file" if os.path.exists(source) else "does not exist"
         hint = "to give a tar file: … - < FILE"
         if _URL.match(source):
-            what = "is a URL, which is not supported yet"
-            hint = "git clone the repository and give its directory; an archive: curl -L URL | … -"
+            what = "is a URL of a kind that is not known"
+            hint = "a repository: https://HOST/NAME.git#REF:DIRECTORY, git://…, ssh://…; an archive: https://…"
         raise ContextError(f"The context {source} {what}; it must be a directory or “-”.", hint=hint)
 
 

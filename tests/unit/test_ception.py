@@ -109,13 +109,6 @@ def test_a_socket_is_left_out_with_a_warning(bench: Bench, monkeypatch: pytest.M
     assert bench.notes("warning") == ["The socket agent is left out of the context."]
 
 
-@pytest.mark.parametrize("url", ["https://example.org/a.tar", "git@example.org:a/b.git", "ssh://example.org/b"])
-def test_a_url_says_what_to_do_instead(bench: Bench, url: str) -> None:
-    with pytest.raises(ContextError, match="is a URL, which is not supported yet") as caught:
-        bench.chain(FakeEngine(), source=url).assemble()
-    assert "git clone" in caught.value.hint
-
-
 def test_only_the_context(bench: Bench) -> None:
     engine = FakeEngine(EMITTED)
     emitted = bench.chain(engine, tags=names("app")).emit()

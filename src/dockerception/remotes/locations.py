@@ -15,11 +15,11 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import msgspec
 
+from ..dockerfile.instructions.sources import is_remote, is_scp_like
 from ..errors import UsageError
+from ..http.messages import shown
 
 _WEB: Final = ("http://", "https://")
-_GIT: Final = ("git://", "ssh://")
-_SCP: Final = re.compile(r"[A-Za-z0-9._-]+@[A-Za-z0-9._-]+:[^:]")
 _GITHUB: Final = "github.com/"
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _TRUE: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
@@ -30,6 +30,11 @@ class FileLocation(msgspec.Struct, frozen=True):
     """A file on a web server."""
 
     url: str
+
+    @property
+    def shown(self) -> str:
+        """How messages may show it: without what can be secret."""
+        return _shown(self.url)
 
     @property
     def name(self) -> str:
@@ -55,14 +60,24 @@ class GitLocation(msgspec.Struct, frozen=True, kw_only=True):
     keeps_git_dir: bool = False
     has_submodules: bool = True
 
+    @property
+    def address(self) -> str:
+        """The repository's address as messages may show it: without what can be secret."""
+        return _shown(self.remote)
+
+    @property
+    def shown(self) -> str:
+        """How messages may show it, with the ref and the directory."""
+        part = f"{self.ref}:{self.subdir}".rstrip(":")
+        return f"{self.address}#{part}" if part else self.address
+
 
 Location = FileLocation | GitLocation
 
 
-def is_remote(text: str) -> bool:
-    """Whether a source of ADD is remote: it begins as a URL does, or as an address of git."""
-    lowered = text.lower()
-    return lowered.startswith((*_WEB, *_GIT)) or _SCP.match(text) is not None
+def is_commit(checksum: str) -> bool:
+    """Whether a checksum can be that of a repository: a commit id, or its first seven digits or more."""
+    return _COMMIT.fullmatch(checksum) is not None
 
 
 def parse(text: str, *, is_context: bool = False) -> Location | None:
@@ -84,7 +99,7 @@ def parse(text: str, *, is_context: bool = False) -> Location | None:
 def _repository(text: str) -> GitLocation:
     before, _, fragment = text.partition("#")
     remote, _, query = before.partition("?")
-    if not _SCP.match(remote) and not urlsplit(remote).hostname:
+    if not is_scp_like(remote) and not urlsplit(remote).hostname:
         raise _wrong(text, "it names no host")
     found = _of_query(text, GitLocation(remote=remote), query)
     ref, _, subdir = fragment.partition(":")
@@ -128,17 +143,18 @@ def _checked(text: str, location: GitLocation) -> GitLocation:
     subdir = posixpath.normpath(location.subdir.lstrip("/")) if location.subdir.strip("/") else ""
     if subdir == ".." or subdir.startswith("../"):
         raise _wrong(text, f"the directory “{location.subdir}” is outside the repository")
-    if location.checksum and not _COMMIT.fullmatch(location.checksum):
+    if location.checksum and not is_commit(location.checksum):
         raise _wrong(text, f"“{location.checksum}” is no commit id")
     return msgspec.structs.replace(location, subdir="" if subdir == "." else subdir)
 
 
-def _wrong(text: str, why: str) -> UsageError:
-    from ..http.messages import shown
+def _shown(text: str) -> str:
+    return text if is_scp_like(text) else shown(text)
 
-    name = text if _SCP.match(text) else shown(text)
+
+def _wrong(text: str, why: str) -> UsageError:
     return UsageError(
-        f"The repository “{name}” can't be used: {why}.",
+        f"The repository “{_shown(text)}” can't be used: {why}.",
         hint="write …/repository.git#REF:DIRECTORY, or …/repository.git?ref=REF&subdir=DIRECTORY"
         " (branch, tag, checksum, keep-git-dir, submodules)",
     )

@@ -16,11 +16,15 @@ from typing import Final
 
 import msgspec
 
+from ..context.archives import is_archive
 from ..context.tar_context import TarContext
+from ..context.tarstream import receive
 from ..errors import ContextError, DockerfileError
 from ..http.client import Client
 from ..http.messages import shown
+from ..oci.chunks import reader_of
 from ..oci.entry import FILE, Entry
+from ..oci.tarreader import Limits
 from ..oci.toc import Toc
 from ..store.durable import disk_errors
 from ..store.records import Record
@@ -112,6 +116,28 @@ class Remotes:
             toc = subdirectory(toc, location.subdir, repository.name)
         origin = f"the repository {repository.name}"
         return Fetched(toc=toc, spool=spool, digest=commit, origin=origin, is_cached=known is not None)
+
+    def unpacked(self, fetched: Fetched) -> Fetched | None:
+        """The files in the tar archive that a fetched file is; None if it is none.
+
+        Raises ``StreamError`` for an archive that is damaged.
+        """
+        entry = fetched.context.find(fetched.name)
+        if entry is None or not is_archive(fetched.context, entry):
+            return None
+        key = _key("archive", fetched.digest)
+        known = self._recorded(key)
+        toc, spool = known or self._unpack(fetched, entry, key)
+        return Fetched(toc=toc, spool=spool, digest=fetched.digest, origin=fetched.origin, is_cached=fetched.is_cached)
+
+    def _unpack(self, fetched: Fetched, entry: Entry, key: str) -> tuple[Toc, str]:
+        limits = Limits(max_bytes=self._max_bytes, bytes_option="--max-context")
+        read = reader_of(fetched.context.read(entry))
+        with self._new_file() as (path, descriptor):
+            received = receive(read, spool=descriptor, origin=fetched.origin, source="archive", limits=limits)
+            kept = self._store.contexts.keep(received.toc, path)
+        self._store.records.put([Record(key, kept.encode(), (f"context:{kept}",))])
+        return received.toc, self._store.contexts.spool_path(kept)
 
     def _asked(self, location: FileLocation) -> Fetched:
         """What the server has now: what is known of it already, if the server says so."""

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ..errors import ContextError, TransportError
-from ..http.messages import shown
 from ..process import Completed, require, run
 from .locations import GitLocation
 
@@ -42,8 +41,7 @@ class Repository:
     @property
     def name(self) -> str:
         """The repository's address as messages may show it."""
-        remote = self._location.remote
-        return shown(remote) if "://" in remote else remote
+        return self._location.address
 
     def resolve(self) -> tuple[str, str]:
         """The commit that the location's ref leads to, and the full name of the ref; empty for a commit id.
@@ -55,7 +53,8 @@ class Repository:
         if location.ref_kind == "any" and _WHOLE_ID.fullmatch(ref):
             return ref, ""
         listed = self._run(["ls-remote", "--quiet", "--", location.remote, location.ref or "HEAD", f"{ref}^{{}}"])
-        ids = dict(reversed(line.split("\t", 1)) for line in listed.stdout.decode(errors="replace").splitlines())
+        lines = (line.partition("\t") for line in listed.stdout.decode(errors="replace").splitlines())
+        ids = {name: commit for commit, _, name in lines}
         for full in _candidates(location):
             if full in ids:
                 return ids.get(f"{full}^{{}}", ids[full]), full

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dockerception.context.base import Context
 from dockerception.dockerfile import instructions as ins
 from dockerception.engines.embedded.copying import Copier, Unpack
-from dockerception.engines.embedded.matching import find_sources
+from dockerception.engines.embedded.matching import Source, find_sources
 from dockerception.engines.embedded.planting import Planting, contents_of
 from dockerception.oci.entry import Entry
 from dockerception.oci.toc import Toc
@@ -27,12 +27,20 @@ def copied(
     instruction = ins.parse_instruction(text, name="the test")
     assert isinstance(instruction, ins.Copy | ins.Add)
     planting = Planting(below or Tree(), owner=owner or (0, 0), default_time=DEFAULT_TIME)
-    copier = Copier(instruction, planting, working_dir=working_dir, owner=owner, unpack=unpack)
-    for source in find_sources(instruction, context):
+    copier = Copier(instruction, planting, working_dir=working_dir, owner=owner, unpack=unpack or _is_no_archive)
+    for source in find_sources(instruction, context, _nothing_is_remote):
         copier.copy(source)
     toc = planting.finish()
     read = contents_of(planting)
     return toc, {entry.path: b"".join(map(bytes, read(entry))) for entry in toc if entry.kind == "file"}
+
+
+def _is_no_archive(context: Context, entry: Entry) -> None:
+    return None
+
+
+def _nothing_is_remote(instruction: ins.Add, text: str) -> Source:
+    raise AssertionError("nothing is fetched here")
 
 
 def names(toc: Toc) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from dockerception.dockerfile import instructions as ins
 from dockerception.errors import UsageError
-from dockerception.remotes.locations import FileLocation, GitLocation, is_remote, parse
+from dockerception.remotes.locations import FileLocation, GitLocation, parse
 
 _HOST = "https://example.org/a/b.git"
 
@@ -34,7 +35,7 @@ _HOST = "https://example.org/a/b.git"
 )
 def test_texts(text: str, expected: object) -> None:
     assert parse(text) == expected
-    assert is_remote(text) is (expected is not None)
+    assert ins.is_remote(text) is (expected is not None)
 
 
 def test_a_context_may_be_named_as_github_names_repositories() -> None:

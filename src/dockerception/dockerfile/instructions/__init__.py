@@ -3,6 +3,7 @@
 from .expansion import expand_instruction, resolve_arguments
 from .printing import print_instruction
 from .reading import parse_instruction, read_instructions
+from .sources import is_remote
 from .values import (
     Add,
     Arg,
@@ -66,6 +67,7 @@ __all__ = [
     "Volume",
     "Workdir",
     "expand_instruction",
+    "is_remote",
     "parse_instruction",
     "print_instruction",
     "read_instructions",

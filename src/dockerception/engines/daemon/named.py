@@ -13,6 +13,7 @@ from typing import Final
 
 from ...context.base import Context
 from ...context.directory import DirectoryContext
+from ...context.tar_context import TarContext
 from ...errors import TransportError
 from ...reference import Reference
 from ...store.images import StoredImage
@@ -75,7 +76,7 @@ class NamedContexts:
             return value.removeprefix(_IMAGE_PREFIX)
         if not outside.is_base:
             context = self.lookup.context(outside.name)
-            if isinstance(context, DirectoryContext):
+            if isinstance(context, DirectoryContext | TarContext):
                 return self._import(outside.name, context)
         image = self.lookup.resolve(outside.name).image
         return "scratch" if image is None else self._load(outside.name, image)

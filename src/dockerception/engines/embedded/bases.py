@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...context import ignore
 from ...context.base import Context
 from ...context.directory import DirectoryContext
+from ...dockerfile import instructions as ins
 from ...errors import (
     ContextError,
     DockerceptionError,
@@ -29,8 +30,12 @@ from ...store.store import Store
 from ...transports import spec as transport_spec
 from ..base import Material, Settings
 from . import keys
+from .matching import Source
 from .steps import Steps
 from .values import Base
+
+if TYPE_CHECKING:
+    from .remote_files import RemoteFiles
 
 _STORE_PREFIX: Final = "docker-image://"
 _REGISTRY_PREFIX: Final = "docker://"
@@ -48,8 +53,27 @@ class Bases:
         self._view = view
         self._steps = steps
         self._images: dict[str, StoredImage] = {}
-        self._directories: dict[str, DirectoryContext] = {}
-        self.materials: list[Material] = []
+        self._directories: dict[str, Context] = {}
+        self._remote: RemoteFiles | None = None
+        self._materials: list[Material] = []
+
+    @property
+    def materials(self) -> list[Material]:
+        """What came from outside so far."""
+        return [*self._materials, *(self._remote.materials if self._remote is not None else ())]
+
+    @property
+    def remote(self) -> RemoteFiles:
+        """What fetches remote files."""
+        if self._remote is None:
+            from .remote_files import RemoteFiles
+
+            self._remote = RemoteFiles(self._store, self._steps, max_bytes=self._settings.max_context)
+        return self._remote
+
+    def added(self, instruction: ins.Add, text: str) -> Source:
+        """A remote source of ADD."""
+        return self.remote.source(instruction, text)
 
     def named(self, name: str) -> str | None:
         """What ``--build-context`` says for a name, as written or normalised."""
@@ -98,7 +122,7 @@ class Bases:
             found = self._from_dockerfile(name) if value is None else self._from_value(name, value)
             self._images[name] = found
             self._check_platform(name, found)
-            self.materials.append(Material("image", name, found.image))
+            self._materials.append(Material("image", name, found.image))
         return self._images[name]
 
     def _check_platform(self, name: str, image: StoredImage) -> None:
@@ -190,11 +214,21 @@ class Bases:
         keeps = (f"image:{image.image}",)
         self._store.records.put([Record(key, image.image.encode(), keeps) for key in all_keys])
 
-    def _directory(self, name: str, value: str) -> DirectoryContext:
+    def _directory(self, name: str, value: str) -> Context:
         if name not in self._directories:
-            self._directories[name] = self._open_directory(name, value)
-            self.materials.append(Material("context", name, ""))
+            self._directories[name] = self._open_files(name, value)
         return self._directories[name]
+
+    def _open_files(self, name: str, value: str) -> Context:
+        """A named context that is no image: a repository, an archive on a web server, or a directory."""
+        if _is_url(value):
+            from ...remotes.locations import parse
+
+            location = parse(value)
+            if location is not None:
+                return self.remote.context(name, location)
+        self._materials.append(Material("context", name, ""))
+        return self._open_directory(name, value)
 
     def _open_directory(self, name: str, value: str) -> DirectoryContext:
         path = _path(value)
@@ -205,6 +239,10 @@ class Bases:
 
     def _warn(self, text: str) -> None:
         self._report(Notice(text=text, severity="warning"))
+
+
+def _is_url(value: str) -> bool:
+    return "://" in value or value.startswith("git@")
 
 
 def _is_directory(value: str) -> bool:

@@ -42,7 +42,7 @@ class Copier:
         *,
         working_dir: str,
         owner: tuple[int, int] | None,
-        unpack: Unpack | None,
+        unpack: Unpack,
     ) -> None:
         self._planting = planting
         self._owner = owner
@@ -58,7 +58,7 @@ class Copier:
         base = name(source.path)
         if entry.kind != DIRECTORY and self._is_excluded(base):
             return
-        if self._unpack is not None and entry.kind in (FILE, HARDLINK):
+        if source.unpacks and entry.kind in (FILE, HARDLINK):
             unpacked = self._unpack(source.context, entry)
             if unpacked is not None:
                 self._place_archive(unpacked)

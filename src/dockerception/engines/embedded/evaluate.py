@@ -159,7 +159,7 @@ class _StageRun:
             case ins.Run():
                 check_run(expanded, before.working_dir, self._settings)
             case ins.Copy() | ins.Add():
-                _check_supported(expanded)
+                _check_copy(expanded)
             case ins.Maintainer(name=name):
                 self.author = name
             case ins.Env(pairs=pairs):
@@ -219,34 +219,27 @@ def _parse_trigger(text: str, base: str) -> ins.Instruction:
     return ins.parse_instruction(text, name=f"an ONBUILD trigger of the image {base}")
 
 
-def _check_supported(instruction: ins.Copy | ins.Add) -> None:
-    """Refuse what is parsed but not executed by this version."""
-    reason = ""
-    _check_destination(instruction)
-    match instruction:
-        case ins.Copy(keeps_parents=True):
-            reason = "COPY --parents"
-        case ins.Add():
-            remote = next((source for source in instruction.sources if _is_remote(source)), "")
-            if remote:
-                reason = f"ADD of a remote source ({remote})"
-            elif instruction.checksum:
-                reason = "ADD --checksum"
-            elif instruction.keeps_git_dir:
-                reason = "ADD --keep-git-dir"
-    if reason:
-        raise UnsupportedError(f"{reason} is not supported yet.", hint="it comes with a later version")
-
-
-def _check_destination(instruction: ins.Copy | ins.Add) -> None:
+def _check_copy(instruction: ins.Copy | ins.Add) -> None:
     if len(instruction.sources) > 1 and not is_directory_destination(instruction):
         keyword = type(instruction).__name__.upper()
         raise DockerfileError(
             f"{keyword} has several sources, so “{instruction.destination}” must be a directory and end with a slash.",
             hint=f"write {instruction.destination}/",
         )
+    if isinstance(instruction, ins.Add):
+        _check_add(instruction)
+    elif instruction.keeps_parents:
+        raise UnsupportedError("COPY --parents is not supported yet.", hint="it comes with a later version")
 
 
-def _is_remote(source: str) -> bool:
-    lowered = source.lower()
-    return lowered.startswith(("http://", "https://", "git://", "git@", "ssh://"))
+def _check_add(instruction: ins.Add) -> None:
+    remote = [source for source in instruction.sources if ins.is_remote(source)]
+    if instruction.checksum and (len(instruction.sources) > 1 or not remote):
+        raise DockerfileError(
+            "ADD --checksum is for one remote source.", hint="give each remote source an ADD of its own"
+        )
+    if remote:
+        from .remote_files import locate
+
+        for source in remote:
+            locate(instruction, source)

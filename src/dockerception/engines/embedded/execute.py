@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from ...context.archives import Archives
 from ...context.base import Context
 from ...context.lookup_user import User, process_user
 from ...context.lookup_user import owner as owner_ids
@@ -16,7 +17,6 @@ from ...store.layers import Layer
 from ...store.store import Store
 from ..base import Level
 from . import configuring
-from .archives import Archives
 from .bound_trees import BoundTrees
 from .copying import Copier
 from .faces import Contents, Faces, StartSandbox
@@ -108,14 +108,12 @@ class Executor:
         owner = _owner(below, instruction.chown)
         time = self._level.settings.epoch if self._level.settings.is_epoch_fixed else 0
         planting = Planting(below, owner=owner or (0, 0), default_time=time)
-        archives = Archives(self._store)
-        unpacks = isinstance(instruction, ins.Add) and instruction.unpack is not False
         copier = Copier(
             instruction,
             planting,
             working_dir=step.config.working_dir,
             owner=owner,
-            unpack=archives.unpack if unpacks else None,
+            unpack=Archives(self._store).unpack,
         )
         for source in sources:
             copier.copy(source)

@@ -76,13 +76,13 @@ def _mount_parts(instruction: ins.Run, mount: ins.Mount, working_dir: str) -> tu
 
 
 def copy_parts(instruction: ins.Copy | ins.Add, config: ContainerConfig, contents: Contents) -> Parts:
-    """What a COPY or ADD depends on besides the layers below it; ``contents`` names each source and its digest."""
+    """What a COPY or ADD depends on besides the layers below it; ``contents`` names each source and its digest, and
+    of an ADD whether it is unpacked, if it is an archive."""
     return (
         ("destination", configuring.absolute(instruction.destination, config.working_dir)),
         ("is a directory", is_directory_destination(instruction)),
         ("owner", instruction.chown),
         ("mode", instruction.chmod),
-        ("unpacks", isinstance(instruction, ins.Add) and instruction.unpack is not False),
         ("excluded", tuple(instruction.exclude)),
         ("contents", contents),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from ...context import ignore, select
@@ -12,21 +14,31 @@ from ...errors import ContextError
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
-    """A match of one of the sources: ``path`` as it was found, ``followed`` where its links lead, in ``context``."""
+    """A match of one of the sources: ``path`` as it was found, ``followed`` where its links lead, in ``context``.
+
+    ``unpacks`` says that ADD unpacks it, if it is an archive.
+    """
 
     context: Context
     path: str
     followed: str
+    unpacks: bool = False
 
 
-def find_sources(instruction: ins.Copy | ins.Add, context: Context) -> list[Source]:
-    """The matches of the sources, in the order of the instruction.
+def find_sources(
+    instruction: ins.Copy | ins.Add, context: Context, fetch: Callable[[ins.Add, str], Source]
+) -> list[Source]:
+    """The matches of the sources, in the order of the instruction; ``fetch`` gives those of ADD that are remote.
 
     Raises ``ContextError`` for one without wildcards that is not there; a wildcard may match nothing.
     """
+    unpacks = isinstance(instruction, ins.Add) and instruction.unpack is not False
     found = []
     for pattern in instruction.sources:
         if any(pattern == file.name for file in instruction.files):
+            continue
+        if isinstance(instruction, ins.Add) and ins.is_remote(pattern):
+            found.append(fetch(instruction, pattern))
             continue
         matches = select.glob(context, pattern)
         if not matches and not has_wildcards(pattern):
@@ -35,7 +47,7 @@ def find_sources(instruction: ins.Copy | ins.Add, context: Context) -> list[Sour
             followed = select.resolve(context, match)
             if followed and context.find(followed) is None:
                 raise missing(match, context)
-            found.append(Source(context=context, path=match, followed=followed))
+            found.append(Source(context=context, path=match, followed=followed, unpacks=unpacks))
     return found
 
 

@@ -60,7 +60,7 @@ class Reading:
         if place not in self._copied:
             name = instruction.from_ if isinstance(instruction, ins.Copy) else ""
             files = self._files(stage, position, name)
-            self._copied[place] = self._located(lambda: _look(instruction, files.context), stage, position)
+            self._copied[place] = self._located(lambda: self._look(instruction, files.context), stage, position)
         return self._copied[place]
 
     def bound(self, stage: Evaluated, position: int, number: int, mount: ins.Mount) -> Bound:
@@ -100,6 +100,12 @@ class Reading:
         if name == "scratch" and not self._bases.is_named(name):
             return Files(context=empty("scratch"), layers=())
         return Files(context=self._bases.context(name), layers=self._bases.layers(name))
+
+    def _look(self, instruction: ins.Copy | ins.Add, context: Context) -> tuple[list[Source], Contents]:
+        sources = find_sources(instruction, context, self._bases.added)
+        rules = excluding(instruction)
+        contents = tuple((_name(source), (_digest(source, rules), source.unpacks)) for source in sources)
+        return sources, (*contents, *keys.inline_contents(instruction))
 
     def _bind(self, stage: Evaluated, position: int, mount: ins.Mount) -> Bound:
         files = self._files(stage, position, mount.from_)
@@ -142,13 +148,6 @@ def _names(step: Step) -> list[str]:
         case ins.Run(mounts=mounts):
             return [mount.from_ for mount in mounts if reads(mount)]
     return []
-
-
-def _look(instruction: ins.Copy | ins.Add, context: Context) -> tuple[list[Source], Contents]:
-    sources = find_sources(instruction, context)
-    rules = excluding(instruction)
-    contents = tuple((_name(source), _digest(source, rules)) for source in sources)
-    return sources, (*contents, *keys.inline_contents(instruction))
 
 
 def _name(source: Source) -> str:

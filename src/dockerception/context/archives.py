@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-from ...context.base import Context
-from ...context.tar_context import TarContext
-from ...context.tarstream import receive
-from ...errors import StreamError
-from ...oci import compression, tarheader
-from ...oci.chunks import Read, reader_of
-from ...oci.entry import Entry
-from ...oci.tarwriter import BLOCK_SIZE
-from ...store.durable import disk_errors
-from ...store.store import Store
+from ..errors import StreamError
+from ..oci import compression, tarheader
+from ..oci.chunks import Read, reader_of
+from ..oci.entry import Entry
+from ..oci.tarwriter import BLOCK_SIZE
+from ..store.durable import disk_errors
+from ..store.store import Store
+from .base import Context
+from .tar_context import TarContext
+from .tarstream import receive
 
 
 class Archives:
@@ -27,7 +27,7 @@ class Archives:
 
         Raises ``StreamError`` for an archive that begins well and is damaged later.
         """
-        if not _is_archive(context, entry):
+        if not is_archive(context, entry):
             return None
         origin = f"The archive “{entry.path}”"
         spool = self._store.temporary(".add")
@@ -40,7 +40,8 @@ class Archives:
         return TarContext(received.toc, spool, origin=origin, keeps_owners=True)
 
 
-def _is_archive(context: Context, entry: Entry) -> bool:
+def is_archive(context: Context, entry: Entry) -> bool:
+    """Whether a file begins as a tar archive does, compressed or not."""
     head = _first_block(reader_of(context.read(entry)))
     kind = compression.detect(head)
     if kind != "none":
