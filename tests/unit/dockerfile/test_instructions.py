@@ -149,6 +149,8 @@ def test_cmd_and_entrypoint_may_be_cleared() -> None:
         ("RUN <<E\na\nb\nE", Shell("a\nb\n")),
         ("RUN <<-'E'\n\ta\n\tE", Shell("a\n")),
         ("RUN <<E\n#!/bin/python\nx\nE", Script("E", "#!/bin/python\nx\n")),
+        ("RUN <<-E\n#!/bin/python\n\tx\nE", Script("E", "#!/bin/python\nx\n")),
+        ("RUN <<-E\n\t#!/bin/python\n\tx\nE", Shell("#!/bin/python\nx\n")),
         ("RUN <<E sh\na\nE", Shell("<<E sh\na\nE")),
         ("RUN cat <<A <<B\na\nA\nb\nB", Shell("cat <<A <<B\na\nA\nb\nB")),
     ],

@@ -111,7 +111,8 @@ def _with_heredocs(command: Shell | Exec, heredocs: tuple[Heredoc, ...]) -> Shel
         bodies = "".join(f"\n{heredoc.content}{heredoc.name}" for heredoc in heredocs)
         return Shell(command.script + bodies)
     only = heredocs[0]
-    return Script(only.name, only.body) if only.body.startswith("#!") else Shell(only.body)
+    # As in BuildKit, the tabs that <<- takes away are still in front of the first line here.
+    return Script(only.name, only.body) if only.content.startswith("#!") else Shell(only.body)
 
 
 def _choice(flags: Flags, name: str, known: tuple[str, ...]) -> str:

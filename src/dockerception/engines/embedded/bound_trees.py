@@ -14,7 +14,7 @@ import msgspec
 from ...context.base import Context
 from ...context.compose import Subtree
 from ...errors import ContextError
-from ...oci.entry import DIRECTORY, FILE, Entry
+from ...oci.entry import DIRECTORY, FILE, HARDLINK, Entry
 from ...oci.toc import Toc, directory
 from ...store.records import Record
 from ...store.store import Store
@@ -39,9 +39,7 @@ class BoundTrees:
         if bound.files.layers is not None:
             self._faces.trees(bound.files.layers)
             return bound.files.layers, bound.path
-        context, entry = bound.files.context, bound.files.context.find(bound.path)
-        if entry is None:
-            raise ContextError(f"“{bound.path}” is gone from {context.origin}.", hint="build again")
+        context, entry = bound.files.context, _existing(bound.files.context, bound.path)
         if entry.kind == DIRECTORY:
             return (self._copied(*_directory(Subtree(context, bound.path))),), ""
         return (self._copied(*_file(context, entry)),), _FILE_NAME
@@ -60,8 +58,9 @@ class BoundTrees:
 
 def _file(context: Context, entry: Entry) -> tuple[Toc, Contents]:
     """The list of a single file, and how to read it."""
-    placed = _dressed(context, entry, entry)
-    return Toc.of([directory(""), msgspec.structs.replace(placed, path=_FILE_NAME)]), lambda _: context.read(entry)
+    file = _existing(context, entry.link) if entry.kind == HARDLINK else entry
+    placed = _dressed(context, file, file)
+    return Toc.of([directory(""), msgspec.structs.replace(placed, path=_FILE_NAME)]), lambda _: context.read(file)
 
 
 def _directory(context: Context) -> tuple[Toc, Contents]:
@@ -81,3 +80,10 @@ def _dressed(context: Context, entry: Entry, source: Entry) -> Entry:
     digest = context.digest(source) if entry.kind == FILE else b""
     owner = (entry.uid, entry.gid) if context.keeps_owners else (0, 0)
     return msgspec.structs.replace(entry, uid=owner[0], gid=owner[1], digest=digest)
+
+
+def _existing(context: Context, path: str) -> Entry:
+    entry = context.find(path)
+    if entry is None:
+        raise ContextError(f"“{path}” is gone from {context.origin}.", hint="build again")
+    return entry

@@ -23,6 +23,7 @@ from .reading import Bound
 _STRICTEST_FIRST: Final[tuple[Sharing, ...]] = ("locked", "private", "shared")
 _SECRET_MODE: Final = 0o400
 _AGENT_MODE: Final = 0o600
+_CACHE_MODE: Final = 0o755
 
 
 class Ready(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +110,7 @@ class RunMounts:
             layers=layers,
             inner=inner,
             is_readonly=mount.is_read_only,
-            mode=mount.mode,
+            mode=_mode(mount, _CACHE_MODE),
             uid=mount.uid or 0,
             gid=mount.gid or 0,
         )
@@ -131,7 +132,7 @@ class RunMounts:
             kind="secret",
             target=one.target,
             content=Hidden(value),
-            mode=_SECRET_MODE if mount.mode is None else mount.mode,
+            mode=_mode(mount, _SECRET_MODE),
             uid=mount.uid or 0,
             gid=mount.gid or 0,
         )
@@ -149,10 +150,15 @@ class RunMounts:
             target=one.target,
             source=secrets.socket_of(agent),
             keys=agent.keys,
-            mode=_AGENT_MODE if mount.mode is None else mount.mode,
+            mode=_mode(mount, _AGENT_MODE),
             uid=mount.uid or 0,
             gid=mount.gid or 0,
         )
+
+
+def _mode(mount: ins.Mount, otherwise: int) -> int:
+    """The mode of what a mount makes.  As in BuildKit, the bits above the permissions do not count."""
+    return otherwise if mount.mode is None else mount.mode & 0o777
 
 
 def _script(instruction: ins.Run) -> list[Mount]:
