@@ -68,6 +68,8 @@ class BuildKit:
 
     def build(self, order: BuildOrder, progress: Progress) -> str:
         """Build; returns the image's id.  Raises what ``failures`` makes of the command's words."""
+        if not self._command.is_buildx:
+            order = msgspec.structs.replace(order, allow=frozenset())  # an option that only buildx has
         with tempfile.TemporaryDirectory(prefix="build-", dir=self._scratch) as work:
             sources = buildkit_call.write_sources(order, work, self._report)
             identity = os.path.join(work, "image")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from secrets import token_hex
 from typing import Any, Final
 
 from ...errors import TransportError
 from ...reference import Platform
-from ..base import Network
+from .. import secrets
+from ..base import Network, Secret
 from . import context_tar
 from .api import Daemon
 from .building import BuildOrder
@@ -43,11 +44,14 @@ class ApiBuilder:
 
     def build(self, order: BuildOrder, progress: Progress) -> str:
         """Build; returns the image's id."""
-        name = f".dockerfile-{secrets.token_hex(8)}"
-        tar = context_tar.chunks(order.context, order.dockerfile, name)
+        name = f".dockerfile-{token_hex(8)}"
+        # Podman takes the files of secrets out of the context before it builds.
+        files = {f".secret-{token_hex(8)}": secret for secret in order.secrets}
+        values = {file: secrets.read(secret) for file, secret in files.items()}
+        tar = context_tar.chunks(order.context, order.dockerfile, name, values)
         reading = _Reading(progress)
         try:
-            for message in self._daemon.build(tar, self._parameters(order, name)):
+            for message in self._daemon.build(tar, self._parameters(order, name, files)):
                 reading.take(message)
         except BaseException:
             progress.end_all("stopped")
@@ -61,7 +65,7 @@ class ApiBuilder:
             raise TransportError(f"{self._daemon.name} ended the build without an image.")
         return reading.image
 
-    def _parameters(self, order: BuildOrder, name: str) -> dict[str, str]:
+    def _parameters(self, order: BuildOrder, name: str, files: Mapping[str, Secret]) -> dict[str, str]:
         given = {
             "dockerfile": name,
             "target": order.target,
@@ -76,6 +80,8 @@ class ApiBuilder:
         if self._daemon.name == "Podman":
             # As Docker has it: a layer for each step, and no label that tells who built.
             given |= {"layers": "1", "identitylabel": "0", **_PODMAN_NETWORKS[order.network]}
+            names = [f"id={secret.id},src={file}" for file, secret in files.items()]
+            given |= {"secrets": json.dumps(names)} if names else {}
         return {key: value for key, value in given.items() if value}
 
 

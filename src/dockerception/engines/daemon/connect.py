@@ -36,6 +36,9 @@ def connect(name: Name, store: Store, report: Reporter) -> DaemonEngine:
         name=daemon.name,
         stage_filters=command is not None and command.is_buildx,
         epoch=command is not None and daemon.api_version >= _EPOCH_SINCE,
+        secrets=command is not None or daemon.name == "Podman",
+        ssh=command is not None,
+        insecure=command is not None and command.is_buildx,
     )
     return DaemonEngine(daemon, builder, capabilities, store, report)
 

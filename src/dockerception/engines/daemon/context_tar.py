@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -14,18 +14,19 @@ from ...transports.canonical import LinkOrder
 _IGNORE_FILE = ".dockerignore"
 
 
-def chunks(context: Context, dockerfile: bytes, name: str) -> Iterator[bytes]:
-    """The tar: the files of the context, owned by 0:0, and the Dockerfile under ``name``.
+def chunks(context: Context, dockerfile: bytes, name: str, more: Mapping[str, bytes] = {}) -> Iterator[bytes]:
+    """The tar: the files of the context, owned by 0:0, the Dockerfile under ``name``, and ``more`` files by name.
 
     The ignore rules have been applied; but the builder looks for them once more, and by them forgets the Dockerfile
-    after it has read it, so that ``COPY .`` does not find it.  An ignore file that is there for this only is forgotten
-    as well.
+    after it has read it, so that ``COPY .`` does not find it, nor ``more``.  An ignore file that is there for this only
+    is forgotten as well.
     """
     existing = context.find(_IGNORE_FILE)
     kept = b"".join(context.read(existing)) if existing is not None and existing.kind == FILE else None
-    rules = f"{_IGNORE_FILE}\n{name}\n".encode() if kept is None else b"%s\n%s\n" % (kept.rstrip(b"\n"), name.encode())
-    ours = {name: dockerfile, _IGNORE_FILE: rules}
-
+    hidden = [*([] if kept is not None else [_IGNORE_FILE]), name, *more]
+    first = b"" if kept is None else kept.rstrip(b"\n") + b"\n"
+    rules = first + "".join(f"{each}\n" for each in hidden).encode()
+    ours = {name: dockerfile, _IGNORE_FILE: rules, **more}
     links = LinkOrder(context.find, context.read)
 
     def contents(entry: Entry) -> Iterable[bytes | memoryview]:

@@ -10,9 +10,9 @@ from dockerception.context.directory import DirectoryContext
 from dockerception.engines.daemon import context_tar
 
 
-def sent(folder: Path, dockerfile: bytes = b"FROM a\n") -> dict[str, tuple[int, int, bytes]]:
+def sent(folder: Path, dockerfile: bytes = b"FROM a\n", **more: bytes) -> dict[str, tuple[int, int, bytes]]:
     """Owners and bytes of what is sent."""
-    stream = io.BytesIO(b"".join(context_tar.chunks(DirectoryContext(str(folder)), dockerfile, ".ours")))
+    stream = io.BytesIO(b"".join(context_tar.chunks(DirectoryContext(str(folder)), dockerfile, ".ours", more)))
     with tarfile.open(fileobj=stream) as archive:
         found = {}
         for member in archive:
@@ -37,3 +37,9 @@ def test_an_ignore_file_of_the_context_stays_with_one_more_line(tmp_path: Path) 
     found = sent(tmp_path)
     assert found[".dockerignore"][2] == b"secret\n.ours\n"
     assert list(found).count(".dockerignore") == 1
+
+
+def test_more_files_are_forgotten_as_well(tmp_path: Path) -> None:
+    found = sent(tmp_path, secret=b"value")
+    assert found["secret"] == (0, 0, b"value")
+    assert found[".dockerignore"][2] == b".dockerignore\n.ours\nsecret\n"
