@@ -85,7 +85,8 @@ ISOLATION: Final = _common(
     type=click.Choice(["auto", "oci", "chroot"]),
     default="auto",
     show_default=True,
-    help="How steps are kept apart from this machine.",
+    help="How steps are kept apart from this machine: oci is containers; chroot is no security boundary, and works inside"
+    " containers too; auto takes oci where it works, else chroot with a warning.",
 )
 RUNTIME: Final = _common("--runtime", metavar="NAME|PATH", default="", help="The OCI runtime: crun, runc or a path.")
 NETWORK: Final = _common(

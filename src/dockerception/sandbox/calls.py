@@ -12,20 +12,26 @@ import msgspec
 from .messages import RunRequest, RunResult, Written
 
 RuntimeName = Literal["crun", "runc"]
+Stacking = Literal["overlay", "copied"]
 
 
-class Runtime(msgspec.Struct, frozen=True):
+class Runtime(msgspec.Struct, frozen=True, tag=True):
     """The OCI runtime to use: its kind, which decides its options, and its absolute path."""
 
     name: RuntimeName
     path: str
 
 
+class Chroot(msgspec.Struct, frozen=True, tag=True):
+    """No runtime: a process with another root directory."""
+
+
 class RunCall(msgspec.Struct, frozen=True, tag=True):
     """File descriptors: stdin, stdout, stderr.  Answer: ``RunResult``."""
 
     request: RunRequest
-    runtime: Runtime
+    stacking: Stacking
+    isolation: Runtime | Chroot
     scratch: str
 
 
@@ -73,7 +79,13 @@ class OverlayCall(msgspec.Struct, frozen=True, tag=True):
     scratch: str
 
 
-Call = RunCall | UnpackCall | DiffCall | ReadCall | WriteTarCall | DeleteCall | SyncCall | OverlayCall
+class ChrootCall(msgspec.Struct, frozen=True, tag=True):
+    """Change the root to ``scratch`` and open a device node there.  Answer: ``Done``."""
+
+    scratch: str
+
+
+Call = RunCall | UnpackCall | DiffCall | ReadCall | WriteTarCall | DeleteCall | SyncCall | OverlayCall | ChrootCall
 
 
 class SignalNote(msgspec.Struct, frozen=True, tag=True):

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterable, Sequence
-from typing import Final, Literal, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, TypeVar
 
 import msgspec
 
 from .. import errors
 from ..errors import DockerceptionError, MachineError, UsageError
 from ..oci.toc import Toc
-from . import calls, launch, probe, wire
+from . import calls, ladders, launch, probe, wire
 from .calls import Reply
-from .messages import Abilities, DiffResult, RunRequest, RunResult, Unpacked, Written
+from .ladders import ISOLATIONS, Isolation
+from .messages import Abilities, Ability, DiffResult, RunRequest, RunResult, Unpacked, Written
 
 _CANCEL_INTERVAL: Final = 0.02  # seconds between two looks at a cancel event
 _KILL: Final = 9
@@ -75,32 +76,35 @@ class Run:
 class Sandbox:
     """Runs processes and handles trees for the store at ``root``, which has ``trees/`` and ``tmp/``.
 
-    ``runtime`` is ``auto``, ``crun``, ``runc`` or the path of one.  ``scratch`` is where directories go that live as
-    long as one call (default: the store's ``tmp/``).  Use it as a context manager, or ``close`` it.
+    ``isolation`` is ``auto``, ``oci`` or ``chroot``; ``runtime`` is ``auto``, ``crun``, ``runc`` or the path of one.
+    ``scratch`` is where directories go that live as long as one call (default: the store's ``tmp/``).  ``warn`` is
+    told once where ``auto`` steps down.  Use it as a context manager, or ``close`` it.
     """
 
     def __init__(
         self,
         root: str,
         *,
-        isolation: Literal["auto", "oci", "chroot"] = "auto",
+        isolation: Isolation = "auto",
         runtime: str = "auto",
         scratch: str = "",
+        warn: Callable[[str], None] | None = None,
     ) -> None:
-        if isolation not in ("auto", "oci", "chroot"):
-            raise UsageError(f"There is no isolation “{isolation}”.", hint="use --isolation oci or auto")
-        if isolation == "chroot":
-            raise MachineError(
-                "The isolation “chroot” is not supported yet by this version.", hint="use --isolation oci or auto"
-            )
+        if isolation not in ISOLATIONS:
+            raise UsageError(f"There is no isolation “{isolation}”.", hint=f"use {', '.join(ISOLATIONS)}")
+        if isolation == "chroot" and runtime != "auto":
+            raise UsageError("A chroot needs no runtime.", hint="give --isolation=chroot or --runtime, not both")
         self._root = os.path.abspath(root)
         self._scratch = scratch or os.path.join(self._root, "tmp")
-        self._wanted_runtime = runtime
-        self._runtime: calls.Runtime | None = None
+        self._isolation: Isolation = isolation
+        self._runtime = runtime
+        self._warn = warn
+        self._rungs: ladders.Rungs | None = None
+        self._namespaces: Ability | None = None
         self._helper: launch.Helper | None = None
         self._is_closed = False
         self._lock = threading.Lock()
-        self._runtime_lock = threading.Lock()
+        self._rungs_lock = threading.Lock()
 
     def __enter__(self) -> Sandbox:
         return self
@@ -137,7 +141,8 @@ class Sandbox:
         self, request: RunRequest, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
     ) -> Run:
         """Start a container with these descriptors (None: /dev/null); they stay the caller's, to be closed any time."""
-        call = calls.RunCall(request, self._chosen_runtime(), self._scratch)
+        rungs = self._chosen_rungs()
+        call = calls.RunCall(request, rungs.stacking, rungs.isolation, self._scratch)
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
             descriptors = [null if each is None else each for each in (stdin, stdout, stderr)]
@@ -220,11 +225,30 @@ class Sandbox:
         """Mount an overlay over directories made in ``scratch``; raises what hinders it."""
         _expect(self._ask(calls.OverlayCall(scratch)), calls.Done)
 
-    def begin_with(self, request: RunRequest, runtime: calls.Runtime) -> Run:
-        """``begin`` with a certain runtime and no descriptors, for finding out whether it works."""
+    def check_chroot(self, scratch: str) -> None:
+        """Change the root to ``scratch`` and make device nodes there; raises what hinders it."""
+        _expect(self._ask(calls.ChrootCall(scratch)), calls.Done)
+
+    def namespaces(self) -> Ability:
+        """Whether the helper can have namespaces of its own.  With a runtime that was named nobody asks: it needs them.
+
+        What an earlier process noted in the store is believed, as ``probe`` does.
+        """
+        if self._namespaces is None:
+            from . import namespaces
+
+            if self._runtime != "auto":
+                self._namespaces = Ability(works=True)
+            else:
+                noted = probe.known(self._root)
+                self._namespaces = noted.helper if noted is not None else namespaces.check()
+        return self._namespaces
+
+    def begin_with(self, request: RunRequest, stacking: calls.Stacking, runtime: calls.Runtime) -> Run:
+        """``begin`` on certain rungs and without descriptors, for finding out whether they work."""
         null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         try:
-            return Run(self, self.call(calls.RunCall(request, runtime, self._scratch), [null] * 3))
+            return Run(self, self.call(calls.RunCall(request, stacking, runtime, self._scratch), [null] * 3))
         finally:
             os.close(null)
 
@@ -269,7 +293,7 @@ class Sandbox:
             raise MachineError("The sandbox has been closed.")
         if self._helper is None:
             os.makedirs(f"{self._root}/mnt", exist_ok=True)
-            self._helper = launch.start(self._root)
+            self._helper = launch.start(self._root, has_namespaces=self.namespaces().works)
         return self._helper
 
     def _gone(self) -> MachineError:
@@ -277,11 +301,16 @@ class Sandbox:
             helper = self._helper
         return helper.failure() if helper is not None else MachineError("The sandbox has been closed.")
 
-    def _chosen_runtime(self) -> calls.Runtime:
-        with self._runtime_lock:
-            if self._runtime is None:
-                self._runtime = probe.choose(self._wanted_runtime, self.probe)
-            return self._runtime
+    def _chosen_rungs(self) -> ladders.Rungs:
+        with self._rungs_lock:
+            if self._rungs is None:
+                if self._runtime != "auto":
+                    self._rungs = ladders.Rungs("overlay", ladders.named(self._runtime))
+                else:
+                    self._rungs = ladders.choose(self._isolation, self.probe())
+                if self._rungs.warning and self._warn is not None:
+                    self._warn(self._rungs.warning)
+            return self._rungs
 
 
 def _encode(call: calls.Call) -> bytes:

@@ -1,8 +1,9 @@
-"""The helper's main loop: pid 1 of its namespaces.  It forks a worker for each request and knows nothing else.
+"""The helper's main loop: it forks a worker for each request and knows nothing else.
 
 Started by ``launch`` with a control socket.  A message on it is the name of an operation, with one descriptor: the
 stream socket on which the worker converses with whoever asked.  The end of the control socket is the end of the
-helper, and with pid 1 the kernel ends every process of the namespace; the mounts go with the last of them.
+helper.  As pid 1 of its namespaces it takes every process with it, and the mounts go with the last of them.  Where no
+namespaces can be made it is a plain process that adopts orphans (``orphanage``).
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import os
 import signal
 import socket
 import sys
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NoReturn
 
 from . import linux, wire, worker
 
@@ -26,19 +28,30 @@ _OPERATIONS: Final = {
     b"DeleteCall": "treefiles",
     b"SyncCall": "treefiles",
     b"OverlayCall": "stacking.overlay",
+    b"ChrootCall": "isolation.chroot",
 }
 
 
 def main(arguments: list[str]) -> None:
-    """Serve until the control socket closes.  ``arguments``: its descriptor, and the store's root directory."""
-    descriptor, root = arguments
+    """Serve until the control socket closes.
+
+    ``arguments``: its descriptor, the store's root directory, and ``namespaces`` or ``plain``.
+    """
+    descriptor, root, kind = arguments
     control = socket.socket(fileno=int(descriptor))
     control.set_inheritable(False)
     os.umask(0o022)
     os.chdir(root)
-    _become_init()
+    if kind == "namespaces":
+        _become_init()
     gc.freeze()
-    _serve(control, root)
+    if kind == "namespaces":
+        _serve(control, _worker(root, has_namespaces=True), os.fork)
+        return
+    from .orphanage import Orphanage
+
+    with Orphanage() as orphanage:
+        _serve(control, _worker(root, has_namespaces=False), orphanage.fork)
 
 
 def _become_init() -> None:
@@ -53,15 +66,26 @@ def _become_init() -> None:
     linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
 
 
-def _serve(control: socket.socket, root: str) -> None:
+def _worker(root: str, *, has_namespaces: bool) -> Callable[[socket.socket], NoReturn]:
+    """What a fork does: serve one conversation, with one end of a pipe whose other end only the helper has."""
+    hangs_up, held = os.pipe()
+
+    def serve(conversation: socket.socket) -> NoReturn:
+        os.close(held)
+        worker.serve(conversation, root, hangs_up, has_namespaces=has_namespaces)
+
+    return serve
+
+
+def _serve(control: socket.socket, work: Callable[[socket.socket], NoReturn], fork: Callable[[], int]) -> None:
     while True:
         message, descriptors = wire.receive_message(control, 64)
         if not message:
             return
         _preload(message)
-        if os.fork() == 0:
+        if fork() == 0:
             control.close()
-            worker.serve(socket.socket(fileno=descriptors[0]), root)
+            work(socket.socket(fileno=descriptors[0]))
         for descriptor in descriptors:
             os.close(descriptor)
 

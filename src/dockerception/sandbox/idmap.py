@@ -10,6 +10,7 @@ import msgspec
 
 from .. import process
 from ..errors import MachineError
+from .causes import Cause
 
 _SUBUID: Final = "/etc/subuid"
 _SUBGID: Final = "/etc/subgid"
@@ -49,6 +50,14 @@ def has_subordinate_ids() -> bool:
     return bool(_granted(_SUBUID)) and bool(_granted(_SUBGID)) and process.find("newuidmap") is not None
 
 
+def cause() -> Cause:
+    """Why ``has_subordinate_ids`` is false."""
+    if _granted(_SUBUID) and _granted(_SUBGID):
+        return Cause("the program newuidmap is missing", "apt-get install uidmap")
+    ranges_of_user = f"--add-subuids 100000-165535 --add-subgids 100000-165535 {_user()}"
+    return Cause("this user has no ranges in /etc/subuid and /etc/subgid", f"as root: usermod {ranges_of_user}")
+
+
 def write(pid: int) -> None:
     """Give the new user namespace of ``pid`` its maps; with one id only where no subordinate ids are granted.
 
@@ -76,12 +85,15 @@ def _granted(path: str) -> list[tuple[int, int]]:
             table = file.read()
     except OSError:
         return []
-    number = os.geteuid()
+    return subordinate(table, _user(), os.geteuid())
+
+
+def _user() -> str:
+    """The name of this user, as far as there is one."""
     try:
-        user = pwd.getpwuid(number).pw_name
+        return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
-        user = str(number)
-    return subordinate(table, user, number)
+        return str(os.geteuid())
 
 
 def _write_file(path: str, text: str) -> None:

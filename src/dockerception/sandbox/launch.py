@@ -1,4 +1,7 @@
-"""Starts the helper: ``unshare`` makes the namespaces, the same Python runs ``helper.main`` as their first process."""
+"""Starts the helper: ``unshare`` makes the namespaces, the same Python runs ``helper.main`` as their first process.
+
+Where there can be none, that Python is started without ``unshare``.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ from typing import IO, Final
 
 from .. import process
 from ..errors import MachineError
-from . import idmap
+from . import causes, idmap
+from .namespaces import NAMESPACES
 
 # -I and -S keep PYTHON* variables, the current directory and site's start-up work out; the path is the parent's own, so
 # the helper finds the same dockerception however it was installed.
@@ -20,8 +24,6 @@ _BOOT: Final = (
 )
 # Waits, in its new user namespace, until its ids are mapped: only then does a new program get capabilities.
 _WAIT_FOR_MAPS: Final = 'echo && read -r go && exec "$@" < /dev/null > /dev/null'
-
-_NAMESPACES: Final = ("--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
 
 
 class Helper:
@@ -58,18 +60,20 @@ class Helper:
         )
 
 
-def start(root: str) -> Helper:
+def start(root: str, *, has_namespaces: bool) -> Helper:
     """Start a helper for the store at ``root``.  It may still be starting when this returns.
 
     Raises ``MachineError`` where a tool is missing or the id maps can't be written.
     """
-    unshare = process.require("unshare", "util-linux", "to run steps")
+    unshare = process.require("unshare", "util-linux", "to run steps") if has_namespaces else ""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     said = os.fdopen(os.memfd_create("helper-stderr"), "w+b")
     with theirs:
-        command = [unshare, *_NAMESPACES, "--", *_python(theirs.fileno(), root)]
+        command = _python(theirs.fileno(), root, "namespaces" if has_namespaces else "plain")
+        if has_namespaces:
+            command = [unshare, *NAMESPACES, "--", *command]
         try:
-            if os.geteuid() == 0:
+            if os.geteuid() == 0 or not has_namespaces:
                 child = process.start(
                     command, stdout=subprocess.DEVNULL, stderr=said, pass_fds=(theirs.fileno(),), cwd="/"
                 )
@@ -82,9 +86,9 @@ def start(root: str) -> Helper:
     return Helper(child, ours, said)
 
 
-def _python(control: int, root: str) -> list[str]:
+def _python(control: int, root: str, kind: str) -> list[str]:
     path = [entry for entry in sys.path if os.path.isabs(entry)]
-    return [sys.executable, "-I", "-S", "-c", _BOOT, str(len(path)), *path, str(control), root]
+    return [sys.executable, "-I", "-S", "-c", _BOOT, str(len(path)), *path, str(control), root, kind]
 
 
 def _start_as_user(unshare: str, command: list[str], said: IO[bytes], control: int) -> subprocess.Popen[bytes]:
@@ -111,8 +115,9 @@ def _map_ids(child: subprocess.Popen[bytes], said: IO[bytes]) -> None:
 
 def _no_user_namespace(said: IO[bytes]) -> MachineError:
     said.seek(0)
+    cause = causes.of_no_namespaces(causes.facts())
     return MachineError(
-        "This user can't make a user namespace.",
+        f"This user can't make a user namespace: {cause.reason}.",
         details=said.read().decode(errors="replace").strip(),
-        hint="ask the administrator for unprivileged user namespaces, or run as root",
+        hint=cause.remedy,
     )

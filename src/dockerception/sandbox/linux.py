@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import os
+import struct
+from collections.abc import Collection
 from typing import Final
 
 CLONE_NEWNS: Final = 0x00020000
+CLONE_NEWUTS: Final = 0x04000000
+CLONE_NEWIPC: Final = 0x08000000
+CLONE_NEWNET: Final = 0x40000000
 
 MS_RDONLY: Final = 1
 MS_NOSUID: Final = 2
@@ -14,10 +19,16 @@ MS_NODEV: Final = 4
 MS_NOEXEC: Final = 8
 MS_REMOUNT: Final = 32
 MS_BIND: Final = 4096
+MS_REC: Final = 16384
 MNT_DETACH: Final = 2
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_CAPBSET_READ: Final = 23
+_PR_CAPBSET_DROP: Final = 24
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_SET_NO_NEW_PRIVS: Final = 38
+_SIOCSIFFLAGS: Final = 0x8914
+_IFF_UP: Final = 1
 
 # The calls of the mount interface of Linux 5.2 have one number on every architecture.
 _SYS_MOVE_MOUNT: Final = 429
@@ -32,6 +43,9 @@ _FSCONFIG_SET_STRING: Final = 1
 _FSCONFIG_CMD_CREATE: Final = 6
 _MOVE_MOUNT_F_EMPTY_PATH: Final = 4
 _AT_FDCWD: Final = -100
+_AT_EMPTY_PATH: Final = 0x1000
+_STATX_BTIME: Final = 0x800
+_STATX = struct.Struct("=I76xqI164x")  # of struct statx: stx_mask, stx_btime
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
@@ -71,6 +85,29 @@ def end_with_parent(number: int) -> None:
     _check(_libc.prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0))
 
 
+def forbid_new_privileges() -> None:
+    """No program that this process starts gains rights by its owner or its capabilities (PR_SET_NO_NEW_PRIVS)."""
+    _check(_libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+
+
+def drop_capabilities(kept: Collection[int]) -> None:
+    """Take all capabilities but these numbers from the bounding set, and so from every program that is started."""
+    number = 0
+    while (has := _libc.prctl(_PR_CAPBSET_READ, number, 0, 0, 0)) >= 0:  # an error after the last one
+        if has and number not in kept:
+            _check(_libc.prctl(_PR_CAPBSET_DROP, number, 0, 0, 0))
+        number += 1
+
+
+def start_loopback() -> None:
+    """Bring ``lo`` up in this process's network namespace (netdevice(7))."""
+    import fcntl
+    import socket
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        fcntl.ioctl(control, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", _IFF_UP))
+
+
 def mount_options(kind: str, target: str, options: list[tuple[str, str]]) -> None:
     """Mount a file system, ``nodev``, whose options don't fit into a page: one call each (fsopen(2), fsconfig(2)).
 
@@ -93,6 +130,14 @@ def mount_options(kind: str, target: str, options: list[tuple[str, str]]) -> Non
         )
     finally:
         os.close(mounted)
+
+
+def birth_time(descriptor: int) -> int:
+    """When an open file was made, in nanoseconds (statx(2)); 0 where its file system does not know."""
+    answer = ctypes.create_string_buffer(_STATX.size)
+    _check(_libc.statx(descriptor, b"", _AT_EMPTY_PATH, _STATX_BTIME, answer))
+    mask, seconds, nanoseconds = _STATX.unpack(answer)
+    return seconds * 1_000_000_000 + nanoseconds if mask & _STATX_BTIME else 0
 
 
 def _check(result: int, path: str | None = None) -> int:

@@ -132,10 +132,11 @@ class Written(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ability(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether one thing works on this machine; ``reason`` says why not, and what would help."""
+    """Whether one thing works on this machine; ``reason`` says why not, ``remedy`` what would help."""
 
     works: bool
     reason: str = ""
+    remedy: str = ""
 
 
 class RuntimeAbility(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,18 +146,20 @@ class RuntimeAbility(msgspec.Struct, frozen=True, kw_only=True):
     path: str
     works: bool
     reason: str = ""
+    remedy: str = ""
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the sandbox can do here.  ``key`` names machine, boot, user and runtimes; another key means: look again.
 
     ``cgroups`` is ``v2``, ``hybrid``, ``v1`` or ``none``.  ``helper`` is whether the helper's namespaces can be made,
-    ``subordinate_ids`` whether more than one owner can be told apart.
+    ``chroot`` whether steps can run without them, ``subordinate_ids`` whether more than one owner can be told apart.
     """
 
     key: str
     helper: Ability
     overlay: Ability
+    chroot: Ability
     subordinate_ids: Ability
     runtimes: tuple[RuntimeAbility, ...]
     cgroups: str

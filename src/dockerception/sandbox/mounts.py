@@ -15,9 +15,10 @@ import msgspec
 
 from ..errors import StoreError
 from . import mountpoints, removal, rootpath, spec
+from .copies import copy_tree
 from .messages import Mount
-from .stacking import overlay
-from .worker import Session
+from .stacking import Wanted
+from .worker import Session, show_layers
 
 _MEMORY: Final = ""
 _DEFAULT_MODE: Final = 0o755
@@ -126,19 +127,24 @@ def _own(target: str | int, mount: Mount) -> None:
 
 
 def _show_layers(mount: Mount, name: str, session: Session, scratch: str) -> str:
-    """Stack the layers on a directory of this namespace; returns the path of ``inner`` there."""
-    stacked = f"{session.mounts}/layers-{name}"
+    """Stack the layers; returns the path of ``inner`` there."""
     for layer in mount.layers:
         if not os.path.isdir(f"{session.trees}/{layer}"):
             raise StoreError(f"The store has no tree {layer}.", hint="run: dockerception prune --all")
-    os.mkdir(stacked)
-    if mount.is_readonly:
-        overlay.mount_readonly(session.trees, mount.layers, stacked)
-    else:
-        top = f"{session.trees}/{mount.layers[-1]}" if mount.layers else ""
-        overlay.prepare(f"{scratch}/upper", f"{scratch}/work", top)
-        overlay.mount(session.trees, mount.layers, f"{scratch}/upper", f"{scratch}/work", stacked)
-    return f"{stacked}/{mount.inner}".rstrip("/")
+    stack = show_layers(
+        session,
+        Wanted(
+            trees=session.trees,
+            layers=mount.layers,
+            mounted=f"{session.mounts}/layers-{name}",
+            copied=f"{scratch}.layers",
+            upper=f"{scratch}/upper",
+            work=f"{scratch}/work",
+            is_thrown_away=True,
+            is_readonly=mount.is_readonly,
+        ),
+    )
+    return f"{stack.root}/{mount.inner}".rstrip("/")
 
 
 def _make_cache(mount: Mount, name: str, session: Session, scratch: str) -> str:
@@ -149,7 +155,7 @@ def _make_cache(mount: Mount, name: str, session: Session, scratch: str) -> str:
     new = f"{scratch}/cache"
     if mount.layers:
         shown = _show_layers(msgspec.structs.replace(mount, is_readonly=True), name, session, scratch)
-        _copy(shown, new)
+        copy_tree(shown, new)
     else:
         os.mkdir(new, 0o700)
         _own(new, mount)
@@ -160,10 +166,3 @@ def _make_cache(mount: Mount, name: str, session: Session, scratch: str) -> str:
             raise
         removal.remove([new])  # another run was faster, and has put something in already
     return mount.source
-
-
-def _copy(source: str, target: str) -> None:
-    """Copy a tree with owners, links, times and attributes.  The system's ``cp`` costs no Python time."""
-    child = os.posix_spawnp("cp", ["cp", "-a", "--", source, target], {"PATH": os.defpath})
-    if os.waitpid(child, 0)[1]:
-        raise StoreError("The first content of a cache mount could not be copied.", hint="is the disk full?")

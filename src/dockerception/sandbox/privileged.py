@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 DEVICES: Final = ("cuse", "fuse", "kmsg", "kvm", "loop-control", *(f"loop{number}" for number in range(8)), "net/tun")
@@ -14,6 +15,12 @@ _NAMES: Final = (
     " MAC_ADMIN SYSLOG WAKE_ALARM BLOCK_SUSPEND AUDIT_READ PERFMON BPF CHECKPOINT_RESTORE"
 )
 """By number, as in linux/capability.h."""
+
+
+def numbers(capabilities: Iterable[str]) -> frozenset[int]:
+    """The numbers of capabilities by their names, ``CAP_CHOWN`` and so on; a name that is none counts for nothing."""
+    wanted = set(capabilities)
+    return frozenset(number for number, name in enumerate(_NAMES.split()) if f"CAP_{name}" in wanted)
 
 
 def capabilities() -> tuple[str, ...]:

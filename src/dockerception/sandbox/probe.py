@@ -9,67 +9,43 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from .. import process
-from ..errors import DockerceptionError, MachineError
+from ..errors import DockerceptionError
 from . import idmap
-from .calls import Runtime, RuntimeName
+from .calls import Runtime, RuntimeName, Stacking
+from .ladders import RUNTIMES
 from .messages import Abilities, Ability, Mount, RunRequest, RuntimeAbility
 
 if TYPE_CHECKING:
     from .client import Sandbox
 
-_FORMAT: Final = 1
-_RUNTIMES: Final[tuple[RuntimeName, ...]] = ("crun", "runc")
+_FORMAT: Final = 2
 # What a dynamically linked program of the host needs, wherever its distribution keeps it.
 _HOST_FOLDERS: Final = ("/bin", "/lib", "/lib32", "/lib64", "/usr", "/nix/store", "/gnu/store")
 
 
 def probe(sandbox: Sandbox, root: str) -> Abilities:
     """The abilities of this machine, from ``machine.json`` where that is still about this boot, user and runtimes."""
-    path = f"{root}/machine.json"
-    key = _key()
-    try:
-        with open(path, "rb") as file:
-            known = msgspec.json.decode(file.read(), type=Abilities)
-        if known.key == key:
-            return known
-    except (OSError, msgspec.MsgspecError):
-        pass  # never looked, or by another version: look now
-    found = _look(sandbox, root, key)
+    noted = known(root)
+    if noted is not None:
+        return noted
+    found = _look(sandbox, root, _key())
     if found.helper.works:
-        _save(path, found)
+        _save(_note(root), found)
     return found
 
 
-def choose(wanted: str, abilities: Callable[[], Abilities]) -> Runtime:
-    """The runtime to use for ``auto``, a name or a path.  Only ``auto`` tries out first; the rest is the user's word.
-
-    Raises ``MachineError`` that says what was tried.
-    """
-    if wanted != "auto":
-        path = _program(wanted) if "/" in wanted else process.require(wanted, wanted, "to run steps")
-        name: RuntimeName = "crun" if "crun" in os.path.basename(path) else "runc"
-        return Runtime(name, os.path.abspath(path))
-    found = abilities()
-    for runtime in found.runtimes:
-        for name in _RUNTIMES:
-            if runtime.works and runtime.name == name:
-                return Runtime(name, runtime.path)
-    problems = [("helper", found.helper.reason), ("overlay", found.overlay.reason)]
-    problems += [(each.name, each.reason) for each in found.runtimes]
-    raise MachineError(
-        "No OCI runtime works on this machine, so steps (RUN) can't be run.",
-        details="\n".join(f"{name}: {reason}" for name, reason in problems if reason),
-        hint="install one, e.g. apt-get install crun; dockerception doctor tells more",
-    )
+def known(root: str) -> Abilities | None:
+    """What has been noted in the store about this machine as it is now.  Noted is only where namespaces work."""
+    try:
+        with open(_note(root), "rb") as file:
+            noted = msgspec.json.decode(file.read(), type=Abilities)
+    except (OSError, msgspec.MsgspecError):
+        return None  # never looked, or by another version
+    return noted if noted.key == _key() else None
 
 
-def _program(path: str) -> str:
-    if not (os.path.isfile(path) and os.access(path, os.X_OK)):
-        raise MachineError(
-            f"The runtime {path} is no program that can be executed.",
-            hint="give crun, runc, or the path of another OCI runtime",
-        )
-    return path
+def _note(root: str) -> str:
+    return f"{root}/machine.json"
 
 
 def cgroup_mode(mounts: str) -> str:
@@ -87,8 +63,9 @@ def cgroup_mode(mounts: str) -> str:
 def _key() -> str:
     with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
         boot = file.read().strip()
-    parts = [str(_FORMAT), boot, str(os.geteuid())]
-    for name in _RUNTIMES:
+    # Containers on one machine share the boot, and perhaps the store, but not what they may do.
+    parts = [str(_FORMAT), boot, str(os.geteuid()), os.readlink("/proc/self/ns/mnt")]
+    for name in RUNTIMES:
         path = process.find(name)
         parts.append(f"{path}:{os.stat(path).st_mtime_ns}" if path else "")
     return " ".join(parts)
@@ -103,9 +80,15 @@ def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
     os.makedirs(folder, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix="probe-", dir=folder)
     try:
-        overlay = _try(lambda: sandbox.check_overlay(scratch))
-        helper = _try(lambda: sandbox.delete([scratch]))
-        runtimes = tuple(_try_runtime(sandbox, name, helper) for name in _RUNTIMES)
+        helper = sandbox.namespaces()
+        if helper.works:
+            overlay = _try(lambda: sandbox.check_overlay(scratch))
+            helper = chroot = _try(lambda: sandbox.delete([scratch]))
+        else:
+            overlay = Ability(works=False, reason="without namespaces nothing can be mounted")
+            chroot = _try(lambda: sandbox.check_chroot(scratch))
+        stacking: Stacking = "overlay" if overlay.works else "copied"
+        runtimes = tuple(_try_runtime(sandbox, name, stacking, helper) for name in RUNTIMES)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     with open("/proc/mounts", encoding="utf-8", errors="replace") as file:
@@ -114,6 +97,7 @@ def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
         key=key,
         helper=helper,
         overlay=overlay,
+        chroot=chroot,
         subordinate_ids=_subordinate_ids(),
         runtimes=runtimes,
         cgroups=cgroups,
@@ -124,17 +108,19 @@ def _try(action: Callable[[], None]) -> Ability:
     try:
         action()
     except DockerceptionError as error:
-        return Ability(works=False, reason=str(error))
+        return Ability(works=False, reason=error.message, remedy=error.hint)
     return Ability(works=True)
 
 
-def _try_runtime(sandbox: Sandbox, name: RuntimeName, helper: Ability) -> RuntimeAbility:
+def _try_runtime(sandbox: Sandbox, name: RuntimeName, stacking: Stacking, helper: Ability) -> RuntimeAbility:
     path = process.find(name)
     if path is None:
-        return RuntimeAbility(name=name, path="", works=False, reason=f"not installed (apt-get install {name})")
+        install = f"apt-get install {name}"
+        return RuntimeAbility(name=name, path="", works=False, reason="not installed", remedy=install)
     program = process.find("true")
     if not helper.works or program is None:
-        return RuntimeAbility(name=name, path=path, works=False, reason=helper.reason or "there is no program “true”")
+        reason = "it needs namespaces" if program else "there is no program “true”"
+        return RuntimeAbility(name=name, path=path, works=False, reason=reason)
     folders = [folder for folder in _HOST_FOLDERS if os.path.isdir(folder)]
     request = RunRequest(
         layers=(),
@@ -142,9 +128,9 @@ def _try_runtime(sandbox: Sandbox, name: RuntimeName, helper: Ability) -> Runtim
         mounts=tuple(Mount(kind="bind", source=os.path.realpath(f), target=f, is_readonly=True) for f in folders),
     )
     try:
-        result = sandbox.begin_with(request, Runtime(name, path)).wait()
+        result = sandbox.begin_with(request, stacking, Runtime(name, path)).wait()
     except DockerceptionError as error:
-        return RuntimeAbility(name=name, path=path, works=False, reason=str(error))
+        return RuntimeAbility(name=name, path=path, works=False, reason=error.message, remedy=error.hint)
     reason = "" if result.returncode == 0 else result.message or f"“true” exited with code {result.returncode}"
     return RuntimeAbility(name=name, path=path, works=result.returncode == 0, reason=reason)
 
@@ -152,11 +138,8 @@ def _try_runtime(sandbox: Sandbox, name: RuntimeName, helper: Ability) -> Runtim
 def _subordinate_ids() -> Ability:
     if os.geteuid() == 0 or idmap.has_subordinate_ids():
         return Ability(works=True)
-    return Ability(
-        works=False,
-        reason="no ranges in /etc/subuid and /etc/subgid, or no newuidmap: files of one owner only"
-        " (apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER)",
-    )
+    cause = idmap.cause()
+    return Ability(works=False, reason=f"{cause.reason}: files can have one owner only", remedy=cause.remedy)
 
 
 def _save(path: str, found: Abilities) -> None:

@@ -14,27 +14,43 @@ import msgspec
 
 from ..errors import FREE_SPACE, DiskFullError, DockerceptionError, StoreError
 from . import calls, wire
+from .stacking import Stack, Wanted
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker has: the conversation with the parent, the descriptors of the request, the store's root."""
+    """What a worker has: the conversation with the parent, the descriptors of the request, the store's root.
+
+    ``helper`` is a pipe that hangs up when the helper ends.  ``has_namespaces``: there is a mount and a pid namespace.
+    ``mounts`` is a directory of the store that is always empty: what a worker mounts there, only that worker sees.
+    ``stacking`` is how layers are shown.
+    """
 
     conversation: socket.socket
     descriptors: list[int]
     root: str
+    helper: int
+    has_namespaces: bool
+    mounts: str
+    stacking: calls.Stacking = "overlay"
 
     @property
     def trees(self) -> str:
         """Where the trees of layers are."""
         return f"{self.root}/trees"
 
-    @property
-    def mounts(self) -> str:
-        """A directory of the store that is always empty: what a worker mounts there, only that worker sees."""
-        return f"{self.root}/mnt"
+
+def show_layers(session: Session, wanted: Wanted) -> Stack:
+    """Show layers by the session's rung of the ladder."""
+    if session.stacking == "copied":
+        from .stacking import copied
+
+        return copied.show(wanted)
+    from .stacking import overlay
+
+    return overlay.show(wanted)
 
 
-def serve(conversation: socket.socket, root: str) -> NoReturn:
+def serve(conversation: socket.socket, root: str, helper: int, *, has_namespaces: bool) -> NoReturn:
     """Receive the request, do it, send the reply, exit."""
     code = 1
     try:
@@ -42,7 +58,14 @@ def serve(conversation: socket.socket, root: str) -> NoReturn:
         gc.disable()  # a worker is short, and the collector would only copy the pages it shares with the helper
         body, descriptors = wire.receive(conversation)
         if body is not None:
-            session = Session(conversation=conversation, descriptors=descriptors, root=root)
+            session = Session(
+                conversation=conversation,
+                descriptors=descriptors,
+                root=root,
+                helper=helper,
+                has_namespaces=has_namespaces,
+                mounts=f"{root}/mnt",
+            )
             reply, files = _answer(body, session)
             wire.send(conversation, calls.encode(reply), files)
             code = 0
@@ -100,6 +123,10 @@ def _perform(call: calls.Call, session: Session) -> tuple[calls.Reply, list[int]
             from .stacking import overlay
 
             return overlay.check(call, session), []
+        case calls.ChrootCall():
+            from .isolation import chroot
+
+            return chroot.check(call), []
 
 
 def _failed(error: str, message: str, *, details: str = "", hint: str = "") -> calls.Failed:

@@ -18,7 +18,9 @@ SCRIPT = """
 import os, sys
 from dockerception.sandbox.client import Sandbox
 from dockerception.sandbox.messages import RunRequest
-sandbox = Sandbox(sys.argv[1], runtime=sys.argv[2])
+scratch = sys.argv[1] + "/tmp/test-scratch"  # what is in there is the next process's to sweep
+os.mkdir(scratch)
+sandbox = Sandbox(sys.argv[1], scratch=scratch, **{sys.argv[2]: sys.argv[4]})
 run = sandbox.begin(
     RunRequest(layers=("busybox",), args=("sh", "-c", f"echo ready; sleep {sys.argv[3]} & sleep {sys.argv[3]}"),
                upper=sys.argv[1] + "/tmp/test-upper", work=sys.argv[1] + "/tmp/test-work"),
@@ -28,9 +30,9 @@ sys.exit(run.wait().returncode)
 """
 
 
-def start(lab: Lab, runtime: str) -> subprocess.Popen[bytes]:
+def start(lab: Lab, option: str, value: str) -> subprocess.Popen[bytes]:
     """A process of its own that runs a container; it is returned when the container runs."""
-    command = [sys.executable, "-c", SCRIPT, str(lab.root), runtime, mark(lab.root)]
+    command = [sys.executable, "-c", SCRIPT, str(lab.root), option, mark(lab.root), value]
     parent = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"ready\n"
@@ -66,7 +68,7 @@ def wait_for_end(root: Path) -> None:
 @pytest.mark.parametrize("runtime", ["crun", "runc"])
 @pytest.mark.parametrize("victim", ["parent", "unshare", "helper", "worker", "runtime"])
 def test_a_kill_leaves_nothing(lab: Lab, victim: str, runtime: str) -> None:
-    parent = start(lab, runtime)
+    parent = start(lab, "runtime", runtime)
     running = processes(lab.root)
     assert any(f"sleep {mark(lab.root)}" in line for line in running.values())
     helpers = sorted(pid for pid, line in running.items() if "sandbox.helper" in line and not line.startswith("/usr"))
@@ -86,7 +88,7 @@ def test_a_kill_leaves_nothing(lab: Lab, victim: str, runtime: str) -> None:
 
 
 def test_an_interrupt_of_the_terminal_reaches_only_the_parent(lab: Lab) -> None:
-    parent = start(lab, "crun")
+    parent = start(lab, "runtime", "crun")
     sessions = {pid: os.getsid(pid) for pid, line in processes(lab.root).items() if pid != parent.pid}
     assert os.getsid(parent.pid) not in sessions.values()
     os.kill(parent.pid, signal.SIGINT)

@@ -41,13 +41,22 @@ def test_auto_takes_a_runtime_that_works(lab: Lab) -> None:
         assert sandbox.run(RunRequest(layers=("busybox",), args=("sh", "-c", "exit 4"))).returncode == 4
 
 
-def test_auto_says_why_nothing_works(lab: Lab) -> None:
+def test_auto_steps_down_with_one_warning_and_oci_does_not(lab: Lab) -> None:
     found = lab.sandbox.probe()
     runtimes = tuple(msgspec.structs.replace(each, works=False, reason="it is broken") for each in found.runtimes)
     changed = msgspec.structs.replace(found, runtimes=runtimes)
     (lab.root / "machine.json").write_bytes(msgspec.json.encode(changed))
-    with Sandbox(str(lab.root)) as sandbox, pytest.raises(MachineError, match="crun: it is broken"):
-        sandbox.run(RunRequest(layers=("busybox",), args=("true",)))
+    request = RunRequest(layers=("busybox",), args=("sh", "-c", "exit 5"))
+    with Sandbox(str(lab.root), isolation="oci") as sandbox:
+        with pytest.raises(MachineError, match="No OCI runtime works") as raised:
+            sandbox.run(request)
+        assert "crun: it is broken" in raised.value.details
+    warnings: list[str] = []
+    with Sandbox(str(lab.root), warn=warnings.append) as sandbox:
+        assert [sandbox.run(request).returncode for _ in range(2)] == [5, 5]
+    assert len(warnings) == 1
+    assert "no security boundary" in warnings[0]
+    assert "crun: it is broken" in warnings[0]
 
 
 def test_a_runtime_that_fails_is_told_apart_from_the_process(lab: Lab, tmp_path: Path) -> None:
@@ -65,14 +74,17 @@ def test_a_helper_that_cannot_start(lab: Lab, tmp_path: Path, monkeypatch: pytes
     fake.write_text("#!/bin/sh\necho unshare failed: Operation not permitted >&2\nexit 1\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    with Sandbox(str(lab.root)) as sandbox:
-        with pytest.raises(MachineError, match="Operation not permitted"):
-            sandbox.delete(["/nowhere/x"])
+    with Sandbox(str(lab.root), isolation="oci") as sandbox:
         found = sandbox.probe()
         assert not found.helper.works
         assert "Operation not permitted" in found.helper.reason
-        with pytest.raises(MachineError, match="Operation not permitted"):
+        assert found.chroot.works
+        with pytest.raises(MachineError, match="No OCI runtime works") as raised:
             sandbox.run(RunRequest(layers=("busybox",), args=("true",)))
+        assert "Operation not permitted" in raised.value.details
+    with Sandbox(str(lab.root), runtime="crun") as sandbox, pytest.raises(MachineError) as raised:
+        sandbox.delete(["/nowhere/x"])
+    assert "Operation not permitted" in str(raised.value)
     assert not (lab.root / "machine.json").exists()
 
 

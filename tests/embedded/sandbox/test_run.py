@@ -357,13 +357,6 @@ def _remove_scratch(lab: Lab) -> None:
         sandbox.delete(str(each) for each in (lab.root / "tmp").iterdir())
 
 
-def test_chroot_is_refused_clearly(lab: Lab) -> None:
-    with pytest.raises(MachineError, match="chroot"):
-        Sandbox(str(lab.root), isolation="chroot")
-    with pytest.raises(UsageError, match="“jail”"):
-        Sandbox(str(lab.root), isolation="jail")  # type: ignore[arg-type]
-
-
 def test_bytes_that_are_not_utf8(lab: Lab) -> None:
     with pytest.raises(UsageError, match="UTF-8"):
         lab.sandbox.run(RunRequest(layers=("busybox",), args=("echo", "\udcff")))

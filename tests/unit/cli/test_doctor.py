@@ -32,13 +32,19 @@ class FakeSandbox:
 
 
 def machine(
-    monkeypatch: pytest.MonkeyPatch, *, namespaces: str = "", overlay: str = "", runtimes: tuple[str, ...] = ("", "x")
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    namespaces: str = "",
+    overlay: str = "",
+    chroot: str = "",
+    runtimes: tuple[str, ...] = ("", "x"),
 ) -> None:
     """Make a machine where these reasons speak against an ability; an empty reason is none."""
     FakeSandbox.abilities = Abilities(
         key="",
-        helper=Ability(works=not namespaces, reason=namespaces),
+        helper=Ability(works=not namespaces, reason=namespaces, remedy="mend it" if namespaces else ""),
         overlay=Ability(works=not overlay, reason=overlay),
+        chroot=Ability(works=not chroot, reason=chroot),
         subordinate_ids=Ability(works=True),
         runtimes=tuple(
             RuntimeAbility(name=name, path=f"/usr/bin/{name}", works=not reason, reason=reason)
@@ -55,7 +61,7 @@ def test_all_is_well_with_one_runtime(run: Run, monkeypatch: pytest.MonkeyPatch,
     (store_root / "machine.json").touch()
     ran = run("doctor")
     assert ran.code == 0
-    assert "ok       runtime: crun is used\n" in ran.out
+    assert "ok       isolation: steps run in containers of crun over an overlay\n" in ran.out
     assert "missing  runc: x\n" in ran.out
     assert ran.out.endswith("\nRUN and builders work here.\n")
 
@@ -64,14 +70,20 @@ def test_all_is_well_with_one_runtime(run: Run, monkeypatch: pytest.MonkeyPatch,
     ("missing", "lines"),
     [
         (
-            {"runtimes": ("not installed", "broken")},
-            ["missing  runtime: no OCI runtime works here", "hint: install one, e.g. apt-get install crun"],
+            {"runtimes": ("not installed", "broken"), "chroot": "not root"},
+            [
+                "missing  isolation: Neither an OCI runtime nor a chroot works on this machine",
+                "hint: install a runtime, e.g. apt-get install crun",
+                "missing  chroot: not root",
+            ],
         ),
-        ({"overlay": "the kernel is old"}, ["missing  overlay: the kernel is old", "needed for RUN"]),
-        ({"namespaces": "forbidden\nhint: run as root"}, ["missing  namespaces: forbidden", "hint: run as root"]),
+        (
+            {"namespaces": "forbidden", "runtimes": ("x", "x"), "chroot": "not root"},
+            ["missing  namespaces: forbidden", "hint: mend it", "missing  isolation"],
+        ),
     ],
 )
-def test_what_run_needs_decides_the_exit_code(
+def test_without_any_rung_the_exit_code_is_7(
     run: Run, monkeypatch: pytest.MonkeyPatch, missing: dict[str, str], lines: list[str]
 ) -> None:
     machine(monkeypatch, **missing)  # type: ignore[arg-type]
@@ -82,13 +94,32 @@ def test_what_run_needs_decides_the_exit_code(
         assert line in ran.out
 
 
+@pytest.mark.parametrize(
+    ("missing", "line"),
+    [
+        ({"overlay": "the kernel is old"}, "steps run in containers of crun over copied files\n"),
+        ({"runtimes": ("x", "x")}, "steps run in a chroot, which is no security boundary, over an overlay\n"),
+        (
+            {"namespaces": "forbidden", "overlay": "none", "runtimes": ("x", "x")},
+            "steps run in a chroot, which is no security boundary, over copied files\n",
+        ),
+    ],
+)
+def test_lower_rungs(run: Run, monkeypatch: pytest.MonkeyPatch, missing: dict[str, str], line: str) -> None:
+    machine(monkeypatch, **missing)  # type: ignore[arg-type]
+    ran = run("doctor")
+    assert ran.code == 0
+    assert f"ok       isolation: {line}" in ran.out
+
+
 def test_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine(monkeypatch, overlay="no")
+    machine(monkeypatch, chroot="no")
     ran = run("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(ran.out)}
-    assert ran.code == 7
-    assert checks["overlay"] == {
-        "name": "overlay", "works": False, "needed_for": "RUN", "detail": "no", "hint": "", "is_required": True,
+    assert ran.code == 0
+    assert checks["chroot"] == {
+        "name": "chroot", "works": False, "needed_for": "steps where no container can be started", "detail": "no",
+        "hint": "", "is_required": False,
     }  # fmt: skip
 
 

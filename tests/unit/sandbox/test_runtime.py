@@ -1,16 +1,14 @@
-"""What runtimes say, choosing one, and the bundle that they get."""
+"""What runtimes say, and the bundle that they get."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from dockerception.errors import MachineError
 from dockerception.sandbox import mounts, probe, runtime, security, spec
 from dockerception.sandbox.calls import Runtime
-from dockerception.sandbox.messages import Abilities, Ability, Mount, MountKind, RunRequest, RuntimeAbility
+from dockerception.sandbox.messages import Mount, MountKind, RunRequest
 
 
 @pytest.mark.parametrize(
@@ -43,35 +41,6 @@ def test_results(code: int, log: str, expected: tuple[int, str]) -> None:
 def test_only_crun_is_told_to_leave_cgroups_alone() -> None:
     assert "--cgroup-manager=disabled" in runtime.command(Runtime("crun", "/usr/bin/crun"))
     assert not any("cgroup" in word for word in runtime.command(Runtime("runc", "/usr/bin/runc")))
-
-
-def abilities(*runtimes: RuntimeAbility) -> Abilities:
-    works = Ability(works=True)
-    return Abilities(key="", helper=works, overlay=works, subordinate_ids=works, runtimes=runtimes, cgroups="v2")
-
-
-def test_auto_takes_the_first_that_works() -> None:
-    found = abilities(
-        RuntimeAbility(name="crun", path="/a/crun", works=False, reason="old"),
-        RuntimeAbility(name="runc", path="/a/runc", works=True),
-    )
-    assert probe.choose("auto", lambda: found) == Runtime("runc", "/a/runc")
-
-
-def test_auto_without_any_says_what_was_tried() -> None:
-    found = abilities(RuntimeAbility(name="crun", path="/a/crun", works=False, reason="too old"))
-    with pytest.raises(MachineError) as caught:
-        probe.choose("auto", lambda: found)
-    assert caught.value.details == "crun: too old"
-    assert caught.value.exit_code == 7
-
-
-def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
-    path = str(tmp_path / "my-crun")
-    with pytest.raises(MachineError, match="my-crun is no program that can be executed"):
-        probe.choose(path, lambda: pytest.fail("nothing is to be looked up"))
-    (tmp_path / "my-crun").touch(0o755)
-    assert probe.choose(path, lambda: pytest.fail("nothing is to be looked up")) == Runtime("crun", path)
 
 
 @pytest.mark.parametrize(

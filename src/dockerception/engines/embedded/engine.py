@@ -11,7 +11,7 @@ import msgspec
 from ...context.base import Context
 from ...dockerfile.stages import find_stage
 from ...oci.config import ImageConfig
-from ...progress import Reporter, silent
+from ...progress import Notice, Reporter, silent
 from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
@@ -78,6 +78,7 @@ class EmbeddedEngine:
                     isolation=self._isolation,  # type: ignore[arg-type]  # checked by the sandbox
                     runtime=self._runtime or "auto",
                     scratch=self._store.scratch,
+                    warn=lambda text: self._report(Notice(text=f"{text}.", severity="warning")),
                 )
             return self._sandbox
 

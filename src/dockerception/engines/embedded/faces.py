@@ -18,14 +18,14 @@ from ...context.image import layered_context
 from ...errors import ContextError, ImageError, StoreError
 from ...oci import tarwriter
 from ...oci.compression import MAGIC_SIZE, detect, reader
-from ...oci.entry import DIRECTORY, FILE, NO_OFFSET, Entry, is_same
+from ...oci.entry import FILE, NO_OFFSET, Entry
 from ...oci.toc import Toc
 from ...progress import Notice, Reporter
 from ...reference import Digest
 from ...store.durable import disk_errors
 from ...store.layers import Layer
 from ...store.store import Store
-from .changes import changed
+from .changes import made_by_run
 
 _CHUNK: Final = 1 << 20
 Contents = Callable[[Entry], Iterable[bytes | memoryview]]
@@ -117,7 +117,7 @@ class Faces:
         for warning in found.warnings:
             self._report(Notice(text=warning, severity="warning"))
         below = self.view(stack[:-1], "the layers below")
-        toc = changed(found.toc, lambda entry: _is_unchanged(entry, below))
+        toc = made_by_run(found.toc, below)
         self._store.layers.set_toc(layer, toc)
         return toc
 
@@ -245,12 +245,3 @@ def _original(layer: Layer) -> str:
             f"The layer {layer.layer} has neither a tree nor a blob.", hint="run: dockerception prune --all"
         )
     return str(Digest.parse(layer.original.digest))
-
-
-def _is_unchanged(entry: Entry, below: Context) -> bool:
-    if entry.path == "":
-        # Every new top-level file changes the root's time; only its other attributes make it part of a layer.
-        root = below.find("")
-        return root is not None and (root.mode, root.uid, root.gid) == (entry.mode, entry.uid, entry.gid)
-    found = below.find(entry.path)
-    return found is not None and is_same(entry, found) and entry.kind in (FILE, DIRECTORY, found.kind)

@@ -1,4 +1,4 @@
-"""Stacks trees into one root file system.  Overlay is the first rung; copied trees would be another module like this.
+"""Stacks trees by mounting them: the first rung.
 
 Always ``userxattr``, as root too, so that there is one format of trees.  It also turns ``redirect_dir`` and
 ``metacopy`` off, so that an upper directory holds whole files under their own names (Linux, overlayfs.rst).
@@ -10,10 +10,13 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from ...errors import MachineError
-from .. import calls, linux
+from .. import calls, causes, linux
 from ..attributes import copy_attributes
 from ..marks import OPAQUE
+from . import Stack, Wanted
 
 if TYPE_CHECKING:
     from ..worker import Session
@@ -21,6 +24,29 @@ if TYPE_CHECKING:
 # Writing back one RUN's files as they are closed would cost more than the run; the layer's row comes after a syncfs.
 _FLAGS: Final = ("userxattr", "index=off", "volatile")
 _READONLY_FLAGS: Final = ("userxattr",)
+
+
+def show(wanted: Wanted) -> Stack:
+    """Mount the layers.  Raises ``MachineError`` where an overlay can't be mounted here."""
+    os.mkdir(wanted.mounted)
+    if wanted.is_readonly:
+        mount_readonly(wanted.trees, wanted.layers, wanted.mounted)
+    else:
+        prepare(wanted.upper, wanted.work, f"{wanted.trees}/{wanted.layers[-1]}" if wanted.layers else "")
+        mount(wanted.trees, wanted.layers, wanted.upper, wanted.work, wanted.mounted)
+    return _Mounted(wanted.mounted)
+
+
+class _Mounted(msgspec.Struct, frozen=True):
+    root: str
+
+    def settle(self) -> None:
+        """Unmount, so that the upper directory is at rest before anybody looks at it."""
+        os.chdir("/")
+        try:
+            linux.unmount(self.root)
+        except OSError:
+            linux.unmount(self.root, linux.MNT_DETACH)
 
 
 def mount(trees: str, layers: Sequence[str], upper: str, work: str, target: str) -> None:
@@ -79,9 +105,25 @@ def prepare(upper: str, work: str, top: str) -> None:
 
 
 def check(call: calls.OverlayCall, session: Session) -> calls.Done:
-    """Mount an overlay in a scratch directory and remove a lower directory there, which fails without ``userxattr``."""
+    """Mount an overlay in a scratch directory and remove a lower directory there, which fails without ``userxattr``.
+
+    Raises ``MachineError`` that names the cause where that does not work.
+    """
     linux.unshare(linux.CLONE_NEWNS)
-    base = call.scratch
+    try:
+        _try_out(call.scratch)
+    except (OSError, MachineError) as error:
+        with open("/proc/filesystems", encoding="ascii") as file:
+            file_systems = file.read()
+        kind = causes.file_system_of(os.path.realpath(call.scratch))
+        cause = causes.of_no_overlay(
+            str(error).partition("\n")[0], release=os.uname().release, kind=kind, file_systems=file_systems
+        )
+        raise MachineError(f"{cause.reason}.", hint=cause.remedy) from error
+    return calls.Done()
+
+
+def _try_out(base: str) -> None:
     for name in ("lower", "lower/directory", "upper", "work", "merged"):
         os.makedirs(f"{base}/{name}", exist_ok=True)
     with open(f"{base}/lower/directory/file", "w", encoding="ascii"):
@@ -91,7 +133,6 @@ def check(call: calls.OverlayCall, session: Session) -> calls.Done:
     os.rmdir(f"{base}/merged/directory")
     os.mkdir(f"{base}/merged/directory")
     os.getxattr(f"{base}/upper/directory", OPAQUE)
-    return calls.Done()
 
 
 def _escape(name: str) -> str:

@@ -1,0 +1,99 @@
+"""The first rung: a container of an OCI runtime, from a bundle that lies in the worker's mounts."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Final
+
+import msgspec
+
+from .. import linux, mounts, runtime, spec, watching
+from ..calls import Runtime
+from ..messages import RunResult
+from ..worker import Session
+from . import Ground, terminal
+
+_CGROUPS: Final = "/sys/fs/cgroup"
+_TTY_GROUP: Final = 5
+
+
+def run(ground: Ground, which: Runtime, session: Session) -> RunResult:
+    """Run the request to its end.  No process of the container is left when this returns."""
+    if which.name == "crun" and os.path.isdir(_CGROUPS):
+        # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
+        linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
+    _write_config(ground, session)
+    bundle = session.mounts
+    os.chdir(bundle)
+    linux.adopt_orphans()
+    stdin, stdout, stderr = session.descriptors
+    child = os.posix_spawn(
+        which.path,
+        runtime.command(which),
+        _environment(bundle),
+        file_actions=[
+            (os.POSIX_SPAWN_DUP2, stdin, 0),
+            (os.POSIX_SPAWN_DUP2, stdout, 1),
+            (os.POSIX_SPAWN_DUP2, stderr, 2),
+        ],
+        # Python ignores these two, and what is ignored stays so across exec, into the container.
+        setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+    )
+    for descriptor in (stdout, stderr):
+        os.close(descriptor)  # else the reader of the container's stdout would wait for us, too
+    returncode = watching.wait_for(_Container(child, bundle, stdin), session)
+    return runtime.result(returncode, _read(f"{bundle}/log"))
+
+
+class _Container(msgspec.Struct, frozen=True):
+    """See ``watching.Container``."""
+
+    child: int
+    bundle: str
+    terminal: int
+
+    def first(self) -> int:
+        text = _read(f"{self.bundle}/pid")
+        return int(text) if text.isdigit() else 0
+
+    def resize(self) -> None:
+        terminal.resize(self.first(), self.terminal)
+
+
+def _environment(bundle: str) -> dict[str, str]:
+    """The runtime's own.  The last one is where runtimes put the file from which they protect their program; in /tmp
+    it would outlive a SIGKILL."""
+    return {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "XDG_RUNTIME_DIR": bundle,
+        "_LIBCONTAINER_STATEDIR": bundle,
+    }
+
+
+def _write_config(ground: Ground, session: Session) -> None:
+    request = ground.request
+    document = spec.config(
+        request,
+        ground.root,
+        [mounts.in_bundle(each) for each in ground.shown],
+        is_user_namespace=not _maps(_read("/proc/self/uid_map"), 2**32 - 2),
+        has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
+        terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),
+    )
+    with open(f"{session.mounts}/config.json", "wb") as file:
+        file.write(msgspec.json.encode(document))
+
+
+def _maps(table: str, number: int) -> bool:
+    """Whether an id map of user_namespaces(7) has this id in it."""
+    rows = [[int(word) for word in line.split()] for line in table.splitlines()]
+    return any(inside <= number < inside + count for inside, _, count in rows)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
