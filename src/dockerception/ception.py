@@ -16,7 +16,7 @@ import msgspec
 
 from .emitting import Emitted, Emitter
 from .engines import capabilities
-from .engines.base import Built, Engine, Level, Material, Result, Settings
+from .engines.base import Built, Engine, Exported, Level, Material, Result, Settings
 from .errors import UsageError
 from .progress import LevelFinished, Notice, Reporter
 from .reference import Reference
@@ -36,11 +36,13 @@ class LevelSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What a build came to: the last image, the builders before it, and everything that came from outside."""
+    """What a build came to: the last image, the builders before it, what came from outside, and the manifests that its
+    outputs have written."""
 
     image: Result
     builders: tuple[LevelSummary, ...]
     materials: tuple[Material, ...]
+    exported: tuple[Exported, ...] = ()
     seconds: float
     is_cached: bool
 
@@ -114,8 +116,7 @@ class Chain:
         request = self._request
         # Names come last: a build whose output fails has named nothing.
         result = msgspec.structs.replace(self._engine.publish(last, (), request.labels), names=request.tags)
-        for output in request.outputs:
-            self._engine.export(result, output)
+        exported = [each for output in request.outputs for each in self._engine.export(result, output)]
         builders = self._name_builders()
         if request.tags:
             self._engine.publish(last, request.tags, request.labels)
@@ -127,6 +128,7 @@ class Chain:
             image=result,
             builders=tuple(builders),
             materials=tuple(sorted({material for built in all_levels for material in built.materials})),
+            exported=tuple(exported),
             seconds=time.monotonic() - self._started,
             is_cached=all(built.is_cached for built in all_levels) and not self._has_run_builder,
         )

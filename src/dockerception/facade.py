@@ -275,7 +275,12 @@ def _made(
     if given is None and choice.choose(request.engine).name == "embedded":
         outcome = work(request, report, None)
         with Store(request.store or None) as store:
-            return Image(store.images.get(outcome.image.image), store=store.root, builders=outcome.builders)
+            return Image(
+                store.images.get(outcome.image.image),
+                store=store.root,
+                builders=outcome.builders,
+                exported=outcome.exported,
+            )
     from .engines.embedded.engine import EmbeddedEngine
     from .transports import docker_archive
 
@@ -290,4 +295,4 @@ def _made(
         finally:
             if os.path.exists(path):
                 os.unlink(path)
-        return Image(stored, store=store.root, builders=outcome.builders)
+        return Image(stored, store=store.root, builders=outcome.builders, exported=outcome.exported)

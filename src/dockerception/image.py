@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from .ception import LevelSummary
+from .engines.base import Exported
 from .oci.config import ImageConfig
 from .reference import Platform, Reference
 from .store.images import StoredImage
@@ -24,12 +25,21 @@ class LayerInfo(msgspec.Struct, frozen=True):
 class Image:
     """An image of the store.  The value does not change; methods that act open the store again.
 
-    ``id`` is the digest of the image's config.  ``builders`` are the levels that this build went through before.
+    ``id`` is the digest of the image's config.  ``builders`` are the levels that this build went through before, and
+    ``exported`` the manifests that its outputs have written (``push``, layouts).
     """
 
-    def __init__(self, stored: StoredImage, *, store: str, builders: Sequence[LevelSummary] = ()) -> None:
+    def __init__(
+        self,
+        stored: StoredImage,
+        *,
+        store: str,
+        builders: Sequence[LevelSummary] = (),
+        exported: Sequence[Exported] = (),
+    ) -> None:
         self.id = stored.image
         self.builders = tuple(builders)
+        self.exported = tuple(exported)
         self._stored = stored
         self._store = store
 

@@ -18,6 +18,7 @@ from engines.lab import Lab
 from faults import material
 from faults.program import Failure, pids, wait_until
 from peers.archive import read_image
+from registry.lab import inspect
 from support.registry import running_registry
 from support.tools import need
 
@@ -192,7 +193,11 @@ def test_the_builder_pushes(labs: Callable[[str], Lab], project: Path, tmp_path:
     lab = labs("buildx-remote")
     with running_registry(tmp_path / "registry") as address:
         name = f"{address}/app:1"
-        lab.succeed("build", "--push", "--label", "a=b", "-t", name, project, bases=["busybox"])
+        meta = tmp_path / "meta"
+        lab.succeed(
+            "build", "--push", "--label", "a=b", "-t", name, "--metadata-file", meta, project, bases=["busybox"]
+        )
+        assert json.loads(meta.read_text())["containerimage.digest"] == inspect(name)["Digest"]
         seen = subprocess.run(
             [need("skopeo"), "inspect", "--config", "--tls-verify=false", f"docker://{name}"],
             capture_output=True,

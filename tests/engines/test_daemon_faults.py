@@ -90,7 +90,7 @@ def test_the_config_file_chooses_an_engine(tmp_path: Path, source: Path) -> None
     (folder / "config.toml").write_text('engine = "pod"\n')
     Failure(2, "usage", r"config\.toml: “pod” is not an engine").check(lab.run("assemble", source))
     (folder / "config.toml").write_text('motor = "podman"\n')
-    Failure(2, "usage", "unknown key “motor”", "engine").check(lab.run("assemble", source))
+    Failure(2, "usage", "mistakes: motor is unknown", "engine").check(lab.run("assemble", source))
     (folder / "config.toml").write_text("engine\n")
     Failure(2, "usage", "is not a TOML document").check(lab.run("assemble", source))
 

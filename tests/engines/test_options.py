@@ -136,7 +136,13 @@ def test_other_outputs_are_written_as_well(lab: Lab, source: Path, tmp_path: Pat
     assert (tmp_path / "d" / "file").read_text() == "content"
     with tarfile.open(tmp_path / "files.tar") as archive:
         assert archive.getnames() == ["file"]
-    assert json.loads((tmp_path / "meta").read_text())["containerimage.config.digest"].startswith("sha256:")
+    metadata = json.loads((tmp_path / "meta").read_text())
+    assert metadata["containerimage.config.digest"].startswith("sha256:")
+    with tarfile.open(tmp_path / "oci.tar") as archive:
+        index = json.load(archive.extractfile("index.json") or io.BytesIO())
+    described = metadata["containerimage.descriptor"]
+    assert described["digest"] == metadata["containerimage.digest"] == index["manifests"][0]["digest"]
+    assert described["size"] == index["manifests"][0]["size"]
 
 
 _WRONG = {

@@ -84,11 +84,17 @@ def test_quiet_pulls_and_pushes_print_ids_only(run: Run, base: str) -> None:
     assert (pushed.out, pushed.err) == (f"{inspect(base)['Digest']}\n", "")
 
 
-def test_from_pulls_and_push_pushes(run: Run, registry: str, repository: str, base: str) -> None:
+def test_from_pulls_and_push_pushes(run: Run, registry: str, repository: str, base: str, tmp_path: Path) -> None:
     dockerfile = f"FROM {base}\nCOPY --from={base} /etc/one /etc/copy\nLABEL a=b\n"
     name = f"{registry}/{repository}/new:1"
-    built = run("assemble", "-t", name, "--push", "-f", "-", stdin=dockerfile)
+    built = run("assemble", "-t", name, "--push", "--metadata-file=meta", "-f", "-", stdin=dockerfile)
     assert built.code == 0, built.err
+    metadata = json.loads((tmp_path / "meta").read_text())
+    assert metadata["containerimage.descriptor"] == {
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": inspect(name)["Digest"],
+        "size": len(raw_manifest(name)),
+    }
     assert f"Pushed {name}: {inspect(name)['Digest']}" in built.err
     assert inspect(name)["Layers"][0] == inspect(base)["Layers"][0]
     assert inspect(name)["Labels"] == {"a": "b"}

@@ -6,7 +6,7 @@ import hashlib
 import io
 from collections.abc import Callable, Mapping
 
-from dockerception.engines.base import Built, Capabilities, EmitRequest, Level, Material, Output, Result
+from dockerception.engines.base import Built, Capabilities, EmitRequest, Exported, Level, Material, Output, Result
 from dockerception.errors import DockerceptionError
 from dockerception.oci.config import ImageConfig
 from dockerception.reference import Reference
@@ -82,9 +82,10 @@ class FakeEngine:
     def size(self, built: Built) -> int:
         return 10 + built.level
 
-    def export(self, result: Result, output: Output) -> None:
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         self._call("export")
         self.calls[-1] = f"export {output.type} {' '.join(name.familiar for name in result.names)}".rstrip()
+        return ()
 
     def close(self) -> None:
         self.calls.append("close")

@@ -10,6 +10,7 @@ from . import formats
 
 if TYPE_CHECKING:
     from ..api import Outcome
+    from ..engines.base import Exported
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     familiar_names: tuple[str, ...] = ()
     materials: tuple[dict[str, str], ...] = ()
+    manifest: dict[str, str | int] | None = None
     seconds: float = 0.0
     is_cached: bool = False
 
@@ -49,6 +51,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             materials=tuple(
                 {"kind": each.kind, "name": each.name, "digest": each.digest} for each in outcome.materials
             ),
+            manifest=_descriptor(outcome.exported),
             seconds=outcome.seconds,
             is_cached=outcome.is_cached,
         )
@@ -76,9 +79,15 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         )
         return lines
 
+    def _pushed(self) -> dict[str, object]:
+        if self.manifest is None:
+            return {}
+        return {"containerimage.digest": self.manifest["digest"], "containerimage.descriptor": self.manifest}
+
     def metadata(self) -> dict[str, object]:
         """The document of ``--metadata-file``: buildx's keys where it has one, else our own."""
         return {
+            **self._pushed(),
             "containerimage.config.digest": self.image,
             "image.name": ",".join(self.names),
             "dockerception.size": self.size,
@@ -96,6 +105,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             "dockerception.seconds": round(self.seconds, 3),
             "dockerception.cached": self.is_cached,
         }
+
+
+def _descriptor(exported: tuple[Exported, ...]) -> dict[str, str | int] | None:
+    """The manifest that the outputs have written last, as buildx describes it; outputs that are packed differently have
+    different ones."""
+    last = exported[-1] if exported else None
+    return {"mediaType": last.media_type, "digest": last.digest, "size": last.size} if last else None
 
 
 def _size(size: int, image: str) -> str:

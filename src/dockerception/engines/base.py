@@ -154,6 +154,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     layers: tuple[str, ...] = ()
 
 
+class Exported(msgspec.Struct, frozen=True, kw_only=True):
+    """A manifest that an output has written: its digest, media type and size in bytes.  ``name`` leads to it there; it
+    is empty where nothing does."""
+
+    digest: str
+    media_type: str
+    size: int
+    name: str = ""
+
+
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine can do beyond the protocol; ``name`` is what messages call it.
 
@@ -191,8 +201,8 @@ class Engine(Protocol):
     def size(self, built: Built) -> int:
         """The size of a built level in bytes, uncompressed, as far as it is known without work."""
 
-    def export(self, result: Result, output: Output) -> None:
-        """Write a published image to where an output says."""
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+        """Write a published image to where an output says; returns the manifests that are there now."""
 
     def close(self) -> None:
         """End whatever was started."""

@@ -1,7 +1,4 @@
-"""Which engine a build runs on: option, then ``DOCKERCEPTION_ENGINE``, then the user's config file, then ``embedded``.
-
-The config file is ``$XDG_CONFIG_HOME/dockerception/config.toml`` (``~/.config/…``); its one key is ``engine``.
-"""
+"""Which engine a build runs on: option, ``DOCKERCEPTION_ENGINE``, the user's config file, else ``embedded``."""
 
 from __future__ import annotations
 
@@ -10,13 +7,13 @@ from typing import Final, Literal
 
 import msgspec
 
+from .. import user_config
 from ..errors import UsageError
 
 Name = Literal["embedded", "docker", "podman", "buildx"]
 
 NAMES: Final[tuple[Name, ...]] = ("embedded", "docker", "podman", "buildx")
 VARIABLE: Final = "DOCKERCEPTION_ENGINE"
-_KEYS: Final = ("engine",)
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -42,9 +39,8 @@ def preferred() -> Choice | None:
     variable = os.environ.get(VARIABLE, "")
     if variable:
         return parse(variable, f"{VARIABLE}: ")
-    path = config_file()
-    configured = _configured(path)
-    return parse(configured, f"{path}: ") if configured else None
+    config = user_config.load()
+    return parse(config.engine, f"{config.path}: ") if config.engine else None
 
 
 def parse(text: str, origin: str = "") -> Choice:
@@ -56,30 +52,3 @@ def parse(text: str, origin: str = "") -> Choice:
     raise UsageError(
         f"{origin}“{text}” is not an engine.", hint=f"there are: {', '.join(NAMES)}; and buildx:BUILDER for one builder"
     )
-
-
-def config_file() -> str:
-    """The path of the user's config file, which may not exist."""
-    # As platformdirs has it on Linux, whose import would cost every build more than reading the file.
-    folder = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.path.expanduser("~"), ".config")
-    return os.path.join(folder, "dockerception", "config.toml")
-
-
-def _configured(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return ""
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}.") from error
-    import tomllib
-
-    try:
-        document = tomllib.loads(data.decode())
-    except ValueError as error:
-        raise UsageError(f"{path} is not a TOML document: {error}.") from error
-    unknown = next((key for key in document if key not in _KEYS), "")
-    if unknown:
-        raise UsageError(f"{path} has an unknown key “{unknown}”.", hint=f"it may have: {', '.join(_KEYS)}")
-    return str(document.get("engine", ""))

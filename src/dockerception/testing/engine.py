@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from ..engines.base import Built, Capabilities, EmitRequest, Level, Output, Result
+from ..engines.base import Built, Capabilities, EmitRequest, Exported, Level, Output, Result
 from ..engines.embedded.exporting import destination
 from ..errors import BuilderError
 from ..oci import config as oci_config
@@ -94,7 +94,7 @@ class FakeEngine:
     def size(self, built: Built) -> int:
         return 0
 
-    def export(self, result: Result, output: Output) -> None:
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         """Remember it; ``type=docker`` with a destination is written, as an image without files."""
         self.outputs.append(output)
         if output.type == "docker" and output.destination:
@@ -103,6 +103,7 @@ class FakeEngine:
             image = Outgoing(config_bytes=data, layers=(), names=result.names, platform=platform)
             with destination(output.destination) as sink:
                 docker_archive.write(image, sink)
+        return ()
 
     def close(self) -> None:
         self.is_closed = True

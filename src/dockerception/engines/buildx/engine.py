@@ -13,7 +13,7 @@ from ...dockerfile.stages import Stage, find_stage
 from ...progress import Notice
 from ...reference import Reference
 from ...store.store import Store
-from ..base import Built, Capabilities, EmitRequest, Level, Output, Result, Settings
+from ..base import Built, Capabilities, EmitRequest, Exported, Level, Output, Result, Settings
 from ..daemon.building import BuildOrder
 from ..daemon.references import Outside
 from ..emission import BuilderLog, PipeEmission
@@ -40,7 +40,7 @@ class Levels(Protocol):
     def size(self, built: Built) -> int:
         """The size of a built level."""
 
-    def export(self, result: Result, output: Output) -> None:
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         """Write a published image to where an output says."""
 
     def close(self) -> None:
@@ -134,8 +134,8 @@ class BuildxEngine:
         whole = self._images.get(built.level) if isinstance(built.handle, _Builder) else built
         return self._levels.size(whole) if whole is not None else 0
 
-    def export(self, result: Result, output: Output) -> None:
-        self._levels.export(result, output)
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+        return self._levels.export(result, output)
 
     def close(self) -> None:
         self._levels.close()

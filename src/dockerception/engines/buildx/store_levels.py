@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from ...oci.manifest import Descriptor
 from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
-from ..base import Built, Level, Output, Result, Settings
+from ..base import Built, Exported, Level, Output, Result, Settings
 from ..embedded.engine import EmbeddedEngine
 from ..outputs import is_push, names_of
 from .contexts import Contexts
@@ -23,6 +24,12 @@ _ARCHIVE = "image.tar"
 class _Handle(msgspec.Struct, frozen=True):
     prepared: Prepared
     image: StoredImage
+
+
+class _Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What buildx writes of an image that it has pushed."""
+
+    descriptor: Descriptor = msgspec.field(name="containerimage.descriptor")
 
 
 class StoreLevels:
@@ -67,17 +74,18 @@ class StoreLevels:
         """The sum of its layers in bytes, uncompressed."""
         return self._size(_handle(built).image)
 
-    def export(self, result: Result, output: Output) -> None:
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         """Write an image of our store to where an output says; what goes to a registry is pushed by the builder."""
         published = self._published.get(result.image)
         if published is None or not is_push(output):
-            self._embedded.export(result, output)
-            return
+            return self._embedded.export(result, output)
         handle, labels = published
+        pushed = []
         others = [f"{key}={value}" for key, value in output.attributes if key not in ("name", "push")]
         for name in names_of(output, result.names):
             option = ",".join(["--output=type=image", "push=true", f"name={name}", *others])
-            self._solve(msgspec.structs.replace(handle.prepared, forces=False), labels, option)
+            pushed.append(self._push(msgspec.structs.replace(handle.prepared, forces=False), labels, option, name))
+        return tuple(pushed)
 
     def close(self) -> None:
         """Close what has brought images into the store and out of it."""
@@ -92,7 +100,16 @@ class StoreLevels:
             is_cached = self._solve(prepared, labels, output)
             return self._imported(archive, prepared.level.settings), is_cached
 
-    def _solve(self, prepared: Prepared, labels: Mapping[str, str], output: str) -> bool:
+    def _push(self, prepared: Prepared, labels: Mapping[str, str], option: str, name: Reference) -> Exported:
+        """Have the builder push a level; returns what it says of the manifest."""
+        with tempfile.TemporaryDirectory(prefix="push-", dir=self._store.scratch) as folder:
+            path = os.path.join(folder, "metadata.json")
+            self._solve(prepared, labels, option, f"--metadata-file={path}")
+            with open(path, "rb") as file:
+                made = msgspec.json.decode(file.read(), type=_Metadata).descriptor
+        return Exported(digest=made.digest, media_type=made.media_type, size=made.size, name=str(name))
+
+    def _solve(self, prepared: Prepared, labels: Mapping[str, str], *output: str) -> bool:
         """Build a level to an output, and return whether all of its steps were cached."""
         with (
             tempfile.TemporaryDirectory(prefix="level-", dir=self._store.scratch) as work,
@@ -100,7 +117,7 @@ class StoreLevels:
         ):
             build = msgspec.structs.replace(order(prepared, solvable.text), labels=labels)
             progress = self._solving.progress(solvable)
-            self._solving.run(self._solving.command(solvable, build, work, output), progress)
+            self._solving.run(self._solving.command(solvable, build, work, *output), progress)
             return not progress.has_executed
 
     def _imported(self, archive: str, settings: Settings) -> StoredImage:

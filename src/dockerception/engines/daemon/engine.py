@@ -14,7 +14,7 @@ from ...progress import Reporter, silent
 from ...reference import Platform, Reference
 from ...store.store import Store
 from ...transports import docker_daemon
-from ..base import Built, Capabilities, EmitRequest, Level, Material, Output, Result, Settings
+from ..base import Built, Capabilities, EmitRequest, Exported, Level, Material, Output, Result, Settings
 from ..embedded.engine import EmbeddedEngine
 from ..embedded.steps import Steps
 from ..emission import PipeEmission, nothing_to_run
@@ -120,10 +120,10 @@ class DaemonEngine:
     def size(self, built: Built) -> int:
         return _handle(built).image.size
 
-    def export(self, result: Result, output: Output) -> None:
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         """As the protocol has it; an image is in the daemon already, so that ``--load`` has nothing to do."""
         if output.type in ("image", "load") or (output.type == "docker" and not output.destination):
-            return
+            return ()
         engine = self._own_engine()
         spool = self._store.contexts.new_spool()
         source = docker_daemon.DaemonImage(
@@ -133,7 +133,7 @@ class DaemonEngine:
             stored = engine.import_image(source)
         finally:
             source.close()
-        engine.export(msgspec.structs.replace(result, image=stored.image, layers=stored.layers), output)
+        return engine.export(msgspec.structs.replace(result, image=stored.image, layers=stored.layers), output)
 
     def close(self) -> None:
         if self._embedded is not None:

@@ -16,7 +16,7 @@ from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
-from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Level, Output, Result, Settings
+from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Exported, Level, Output, Result, Settings
 from ..capabilities import check
 from . import keys
 from .bases import Bases
@@ -169,12 +169,12 @@ class EmbeddedEngine:
     def size(self, built: Built) -> int:
         return sum(self._store.layers.get(layer).size for layer in _handle(built).state.layers)
 
-    def export(self, result: Result, output: Output) -> None:
+    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         from .exporting import export
 
         image = self._store.images.get(result.image)
         with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()) as step:
-            export(self._store, self.faces, image, result.names, output, self._report, step)
+            return export(self._store, self.faces, image, result.names, output, self._report, step)
 
     def outgoing(self, image: StoredImage, names: tuple[Reference, ...]) -> Outgoing:
         """An image of the store, ready for a transport."""

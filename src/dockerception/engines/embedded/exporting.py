@@ -19,7 +19,7 @@ from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing
 from .. import outputs
-from ..base import Output
+from ..base import Exported, Output
 from ..outputs import Packing
 from .faces import Faces
 from .packing import pack
@@ -42,21 +42,22 @@ def export(
     output: Output,
     report: Reporter,
     step: RunningStep,
-) -> None:
-    """Write an image to where an output says.  A file appears whole or not at all.
+) -> tuple[Exported, ...]:
+    """Write an image to where an output says; returns the manifests that it has there, none for what has no manifests.
 
-    Raises ``UsageError`` for an output that makes no sense and ``TransportError`` where it can't be written.
+    A file appears whole or not at all.  Raises ``UsageError`` for an output that makes no sense and ``TransportError``
+    where it can't be written.
     """
     outputs.check(output)
     if output.type in ("image", "registry"):
         if outputs.is_push(output):
-            _push(store, faces, image, outputs.names_of(output, names), output, report, step)
-        return
+            return _push(store, faces, image, outputs.names_of(output, names), output, report, step)
+        return ()
     if output.type == "load" or (output.type == "docker" and not output.destination):
         from ...transports import docker_archive, docker_daemon
 
         docker_daemon.load(docker_archive.chunks(outgoing(store, faces, image, names)))
-        return
+        return ()
     if not output.destination:
         raise UsageError(
             f"The output type={output.type} needs a destination.", hint="add dest=PATH, or dest=- for stdout"
@@ -67,9 +68,10 @@ def export(
         with destination(output.destination) as sink:
             docker_archive.write(outgoing(store, faces, image, names), sink)
     elif output.type == "oci":
-        _export_layout(pack(store, faces, image, names, _layout_packing(output)), output)
+        return _export_layout(pack(store, faces, image, names, _layout_packing(output)), output)
     else:
         _export_files(faces, image, output, report)
+    return ()
 
 
 def _push(
@@ -80,17 +82,20 @@ def _push(
     output: Output,
     report: Reporter,
     step: RunningStep,
-) -> None:
+) -> tuple[Exported, ...]:
     from ...transports.registry.session import Registries
     from .pushing import push_image
 
     if not names:
         raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME, or name=… in the output")
     packing = outputs.read_packing(output.attributes)
+    made = []
     with Registries() as registries:
         for name in names:
             pushed = push_image(store, faces, image, name, packing, report=report, step=step, registries=registries)
             report(Notice(text=f"Pushed {name.familiar}: {pushed.digest}"))
+            made.append(Exported(digest=pushed.digest, media_type=pushed.media_type, size=pushed.size, name=str(name)))
+    return tuple(made)
 
 
 def _layout_packing(output: Output) -> Packing:
@@ -100,14 +105,18 @@ def _layout_packing(output: Output) -> Packing:
     return packing if "compression" in given else msgspec.structs.replace(packing, is_forced=True)
 
 
-def _export_layout(image: Outgoing, output: Output) -> None:
+def _export_layout(image: Outgoing, output: Output) -> tuple[Exported, ...]:
     from ...transports import layout_directory, oci_layout
+    from ...transports.image_manifest import image_manifest
 
     if not outputs.read_flag("tar", dict(output.attributes).get("tar", "true")):
         layout_directory.write_directory(image, output.destination)
-        return
-    with destination(output.destination) as sink:
-        oci_layout.write(image, sink)
+    else:
+        with destination(output.destination) as sink:
+            oci_layout.write(image, sink)
+    made = image_manifest(image, is_oci=True).descriptor
+    names = [str(name) for name in image.names] or [""]
+    return tuple(Exported(digest=made.digest, media_type=made.media_type, size=made.size, name=name) for name in names)
 
 
 def _export_files(faces: Faces, image: StoredImage, output: Output, report: Reporter) -> None:

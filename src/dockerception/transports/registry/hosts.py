@@ -2,22 +2,25 @@
 
 ``DOCKERCEPTION_INSECURE_REGISTRIES`` lists hosts (``host``, ``host:port``, CIDR blocks) whose certificates are not
 checked, and which may speak http.  ``DOCKERCEPTION_REGISTRY_MIRRORS`` lists ``registry=mirror`` pairs.  Items are
-separated by commas or blanks.  docs/reference/registries.md is the reference.
+separated by commas or blanks.  The user's config file says the same, a table a registry; the variables add to what is
+insecure, and replace the mirrors of the registries that they name.  docs/reference/registries.md is the reference.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
 
+from ... import user_config
 from ...errors import TransportError, UsageError
 from ...http import Tls
 from ...http.proxy import is_loopback, is_within
 from ...reference import DEFAULT_DOMAIN
+from ...user_config import UserConfig
 
 _HUB_HOST: Final = "registry-1.docker.io"
 INSECURE_VARIABLE: Final = "DOCKERCEPTION_INSECURE_REGISTRIES"
@@ -47,16 +50,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     insecure: tuple[str, ...] = ()
     mirrors: tuple[tuple[str, str], ...] = ()
+    authorities: Mapping[str, tuple[str, ...]] = {}
     certificate_folders: tuple[str, ...] = ()
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
-        """Read both variables; raises ``UsageError`` that names the item that is wrong."""
+    def from_environment(
+        cls, environment: Mapping[str, str] | None = None, config: UserConfig | None = None
+    ) -> Settings:
+        """Read both variables and the config file; raises ``UsageError`` that names the item that is wrong."""
         environment = os.environ if environment is None else environment
+        config = config or user_config.load()
         folder = environment.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+        insecure = [host for host, registry in config.registries.items() if registry.insecure]
+        mirrors = [_mirror(item) for item in _items(environment.get(MIRRORS_VARIABLE, ""))]
         return cls(
-            insecure=tuple(_items(environment.get(INSECURE_VARIABLE, ""))),
-            mirrors=tuple(_mirror(item) for item in _items(environment.get(MIRRORS_VARIABLE, ""))),
+            insecure=(*insecure, *_items(environment.get(INSECURE_VARIABLE, ""))),
+            mirrors=(*mirrors, *_configured_mirrors(config, {registry for registry, _ in mirrors})),
+            authorities={host.lower(): registry.ca for host, registry in config.registries.items() if registry.ca},
             certificate_folders=(os.path.join(folder, "certs.d"), "/etc/docker/certs.d"),
         )
 
@@ -77,7 +87,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         folder = self._folder(host)
         names = sorted(os.listdir(folder)) if folder else []
         return Tls(
-            ca_files=tuple(os.path.join(folder, name) for name in names if name.endswith(".crt")),
+            ca_files=(
+                *(os.path.join(folder, name) for name in names if name.endswith(".crt")),
+                *self.authorities.get(host, ()),
+            ),
             certificates=tuple(_pair(folder, name, names) for name in names if name.endswith(".cert")),
             is_verified=not self._is_insecure(host),
         )
@@ -114,10 +127,21 @@ def _mirror(item: str) -> tuple[str, str]:
         raise UsageError(
             f"“{item}” in {MIRRORS_VARIABLE} is not a mirror.", hint="write REGISTRY=MIRROR, e.g. docker.io=mirror:5000"
         )
-    address = address if "://" in address else f"https://{address}"
+    return registry, _address(address, MIRRORS_VARIABLE)
+
+
+def _configured_mirrors(config: UserConfig, replaced: Set[str]) -> Iterator[tuple[str, str]]:
+    for registry, found in config.registries.items():
+        if registry not in replaced:
+            yield from ((registry, _address(mirror, config.path)) for mirror in found.mirrors)
+
+
+def _address(text: str, origin: str) -> str:
+    """A mirror's address as a URL; ``origin`` is where it is written."""
+    address = text if "://" in text else f"https://{text}"
     if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
-        raise UsageError(f"“{address}” in {MIRRORS_VARIABLE} is not an address of a mirror.", hint="write host[:port]")
-    return registry, address
+        raise UsageError(f"“{text}” in {origin} is not an address of a mirror.", hint="write host[:port]")
+    return address
 
 
 def _name(host: str) -> str:
