@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from dockerception.context.directory import DirectoryContext
 from dockerception.engines.base import Built, Secret
 from dockerception.errors import DockerceptionError, ImageNotFoundError, StepError, UsageError
 from dockerception.progress import Notice
@@ -59,6 +61,30 @@ def test_a_context_is_copied_once_for_all_that_bind_it(lab: Lab, build: Build, t
     assert len(trees) == 5
     build(text + "RUN --mount=target=/other cat /other/a\n", context)
     assert len(set(os.listdir(os.path.join(lab.store.root, "trees"))) - trees) == 1
+
+
+def test_only_what_has_changed_of_a_context_is_copied_again(lab: Lab, build: Build, tmp_path: Path) -> None:
+    context = tmp_path / "c"
+    files = {f"big/{number}": f"{number}" * 1000 for number in range(9)}
+    text = f"{BUSYBOX}RUN --mount=target=/m (cd /m && find . -type f | sort | xargs sha256sum && ls -Ra) > /facts\n"
+
+    def shown_now() -> tuple[str, int]:
+        facts = new_files(lab, build(text, DirectoryContext(str(context))))["facts"]
+        trees = Path(lab.store.root, "trees").rglob("*")
+        return facts, sum(each.stat().st_size for each in trees if each.is_file())
+
+    directory(context, {**files, "old/sub/a": "1", "file": "2", "folder/b": "3", "kept": "4"})
+    before, size = shown_now()
+    shutil.rmtree(context / "old")
+    (context / "file").unlink()
+    shutil.rmtree(context / "folder")
+    directory(context, {"file/c": "5", "folder": "6", "new/d": "7", "kept": "changed"})
+    after, more = shown_now()
+    assert more - size < 3000
+    assert after != before
+    shutil.copytree(context, tmp_path / "elsewhere")
+    whole = build(text, DirectoryContext(str(tmp_path / "elsewhere")), no_cache=True)
+    assert new_files(lab, whole)["facts"] == after
 
 
 def test_stages_that_mounts_read_are_built_at_the_same_time(lab: Lab, build: Build, tmp_path: Path) -> None:
