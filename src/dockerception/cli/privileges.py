@@ -7,9 +7,9 @@ import stat
 from typing import Final
 
 from ..engines import secrets
+from ..engines.attributes import fields
 from ..engines.base import ENTITLEMENTS, Secret, SshAgent
 from ..errors import UsageError
-from .values import fields
 
 _SECRET_KEYS: Final = {"type": "type", "id": "id", "src": "src", "source": "src", "env": "env"}
 _HINT: Final = "write id=NAME,src=FILE or id=NAME,env=VARIABLE"
@@ -61,12 +61,16 @@ def entitlement(text: str) -> str:
 
 
 def _pairs(text: str) -> dict[str, str]:
+    # What is wrong here may be the secret itself, in the wrong place: it is never shown.
+    try:
+        all_fields = fields(text, "secret")
+    except UsageError:
+        raise UsageError("A secret is not comma-separated values.", hint=_HINT) from None
     pairs: dict[str, str] = {}
-    for field in fields(text, "secret"):
+    for field in all_fields:
         key, equals, value = field.partition("=")
         name = _SECRET_KEYS.get(key.strip().lower())
         if not equals or name is None:
-            # The field itself may be the secret, in the wrong place: it is not shown.
             raise UsageError("A secret has a field that is none.", hint=_HINT)
         pairs[name] = value
     return pairs
