@@ -113,7 +113,8 @@ def _mode(root: int, mount: Mount, target: str) -> int:
 
 
 def _write_file(mount: Mount, path: str) -> str:
-    """The worker's mounts are memory that nobody else sees, so the content never gets near a disk."""
+    """The worker's mounts are memory that nobody else sees, so the content never gets near a disk; where nothing can be
+    mounted, they are a directory for this user alone that goes with the run."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
         file.write(mount.content.value)
