@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from dockerception.ception import Chain
-from dockerception.engines.base import Output, Settings
+from dockerception.engines.base import Capabilities, Output, Secret, Settings, SshAgent
 from dockerception.errors import (
     BuilderError,
     ContextError,
@@ -22,6 +22,7 @@ from dockerception.errors import (
     EmitTimeoutError,
     StreamError,
     TransportError,
+    UnsupportedError,
     UsageError,
 )
 from dockerception.progress import Event, LevelFinished, Notice, StepFinished
@@ -88,6 +89,27 @@ def test_two_levels(bench: Bench) -> None:
     assert [material.name for material in outcome.materials] == ["base", "base0", "base1"]
     finished = [event for event in bench.events if isinstance(event, LevelFinished)]
     assert [(event.level, event.is_last, event.cached) for event in finished] == [(0, False, True), (1, True, False)]
+
+
+@pytest.mark.parametrize(
+    ("lacking", "options", "message"),
+    [
+        ("secrets", {"secrets": (Secret(id="s", file="/s"),)}, "can't give secrets to steps"),
+        ("ssh", {"ssh": (SshAgent(id="default"),)}, "can't give an ssh agent to steps"),
+        ("insecure", {"allow": frozenset({"security.insecure"})}, "can't run steps with all privileges"),
+    ],
+)
+def test_what_an_engine_can_not_do_is_refused_before_it_starts(
+    bench: Bench, lacking: str, options: dict[str, Any], message: str
+) -> None:
+    engine = FakeEngine(EMITTED)
+    engine.capabilities = Capabilities(name="The fake engine", **{lacking: False})
+    with pytest.raises(UnsupportedError, match=message):
+        bench.chain(engine, **options).build()
+    assert engine.calls == []
+    engine.capabilities = Capabilities(name="The fake engine")
+    bench.chain(engine, **options).build()
+    assert [level.settings.secrets for level in engine.levels] == [options.get("secrets", ())] * 2
 
 
 def test_one_level(bench: Bench) -> None:

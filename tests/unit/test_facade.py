@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import dockerception
+from dockerception import api
 from dockerception.context.tarstream import receive
 from dockerception.emitting import Emitted
 from dockerception.engines.base import Output
@@ -26,6 +27,7 @@ from dockerception.errors import (
 from dockerception.facade import EmittedContext
 from dockerception.progress import Event, LevelFinished, StepStarted
 from dockerception.reference import Platform
+from dockerception.request import BuildRequest
 from dockerception.store.store import Store
 from unit.transports.images import sha256, tar_of
 
@@ -211,3 +213,29 @@ def test_what_is_public() -> None:
     assert callable(dockerception.context), "not the folder of that name"
     with pytest.raises(AttributeError):
         _ = dockerception.nonsense
+
+
+def test_secrets_agents_and_entitlements_reach_every_level(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[BuildRequest] = []
+
+    def stop(request: BuildRequest, *rest: object) -> None:
+        seen.append(request)
+        raise UsageError("That is enough.")
+
+    given = {
+        "secrets": (dockerception.Secret(id="s", file="/s"),),
+        "ssh": (dockerception.SshAgent(id="default"),),
+        "allow": ("security.insecure",),
+    }
+    for name in ("build", "assemble"):
+        monkeypatch.setattr(api, name, stop)
+        with pytest.raises(UsageError, match="enough"):
+            getattr(dockerception, name)(None, **given)
+    monkeypatch.setattr(api, "context", stop)
+    with pytest.raises(UsageError, match="enough"), dockerception.context(None, **given):  # type: ignore[arg-type]
+        pass
+    for request in seen:
+        settings = api._settings(request)
+        assert (settings.secrets, settings.ssh) == (given["secrets"], given["ssh"])
+        assert settings.allow == {"security.insecure"}
+    assert len(seen) == 3
