@@ -64,6 +64,7 @@ class Chain:
         self._started = time.monotonic()
         capabilities.check(engine.capabilities, settings)
         self._builders: list[Built] = []
+        self._contexts: list[str] = []
         self._has_run_builder = False
 
     def build(self) -> Outcome:
@@ -72,7 +73,8 @@ class Chain:
 
     def emit(self) -> Emitted:
         """The context that the builder emits; the builder gets its name, if one is asked for."""
-        emitted = self._emitter.emit(self._builder(self._sources.first()))
+        emitted = self._emit(self._builder(self._sources.first()))
+        self._export_cache(self._builders)
         self._name_builders()
         return emitted
 
@@ -86,9 +88,13 @@ class Chain:
         return built
 
     def _next_origin(self, built: Built) -> Origin:
+        return self._sources.of_context(self._emit(built))
+
+    def _emit(self, built: Built) -> Emitted:
         emitted = self._emitter.emit(built)
         self._has_run_builder |= not emitted.is_cached
-        return self._sources.of_context(emitted)
+        self._contexts.append(emitted.key)
+        return emitted
 
     def _last_level(self, origin: Origin) -> Built:
         built = self._build_level(len(self._builders), origin, will_emit=False)
@@ -117,6 +123,7 @@ class Chain:
         # Names come last: a build whose output fails has named nothing.
         result = msgspec.structs.replace(self._engine.publish(last, (), request.labels), names=request.tags)
         exported = [each for output in request.outputs for each in self._engine.export(result, output)]
+        self._export_cache([*self._builders, last])
         builders = self._name_builders()
         if request.tags:
             self._engine.publish(last, request.tags, request.labels)
@@ -132,6 +139,10 @@ class Chain:
             seconds=time.monotonic() - self._started,
             is_cached=all(built.is_cached for built in all_levels) and not self._has_run_builder,
         )
+
+    def _export_cache(self, levels: list[Built]) -> None:
+        if self._settings.cache_to:
+            self._engine.export_cache(levels, self._contexts)
 
     def _name_builders(self) -> list[LevelSummary]:
         """Report the builders, named if that is wanted: NAME, then NAME-1, …"""

@@ -29,10 +29,11 @@ _DRAIN_SECONDS = 2.0
 
 
 class Emitted(msgspec.Struct, frozen=True, kw_only=True):
-    """A context that a builder has emitted: its entries, and the file with their contents."""
+    """A context that a builder has emitted: its entries, the file with their contents, and the key of the run."""
 
     toc: Toc
     spool: str
+    key: str = ""
     origin: str = ORIGIN
     is_cached: bool = False
 
@@ -60,7 +61,7 @@ class Emitter:
         cached = False
         error = ""
         try:
-            emitted = self._recorded(built) or self._run(built)
+            emitted = self._known(self._key(built)) or self._run(built)
             cached = emitted.is_cached
         except BaseException as failure:
             error = getattr(failure, "message", type(failure).__name__)
@@ -81,15 +82,22 @@ class Emitter:
         )
         return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
 
-    def _recorded(self, built: Built) -> Emitted | None:
+    def _known(self, key: str) -> Emitted | None:
+        """What the same builder has emitted before, here or where a cache elsewhere comes from."""
         settings = self._settings
         if settings.no_cache or "emit" in settings.no_cache_filter:
             return None
-        value = self._store.records.get(self._key(built))
+        found = self._recorded(key)
+        if found is None and settings.cache_from and self._engine.fetch_context(key):
+            found = self._recorded(key)
+        return found
+
+    def _recorded(self, key: str) -> Emitted | None:
+        value = self._store.records.get(key)
         toc = self._store.contexts.find(value.decode()) if value else None
         if value is None or toc is None:
             return None
-        return Emitted(toc=toc, spool=self._store.contexts.spool_path(value.decode()), is_cached=True)
+        return Emitted(toc=toc, spool=self._store.contexts.spool_path(value.decode()), key=key, is_cached=True)
 
     def _run(self, built: Built) -> Emitted:
         request = EmitRequest(
@@ -103,8 +111,9 @@ class Emitter:
         finally:
             emission.close()
         digest = self._store.contexts.keep(received.toc, path)
-        self._store.records.put([Record(self._key(built), digest.encode(), (f"context:{digest}",))])
-        return Emitted(toc=received.toc, spool=self._store.contexts.spool_path(digest))
+        key = self._key(built)
+        self._store.records.put([Record(key, digest.encode(), (f"context:{digest}",))])
+        return Emitted(toc=received.toc, spool=self._store.contexts.spool_path(digest), key=key)
 
     def _receive(self, emission: Emission, descriptor: int) -> Received:
         from .context.tarstream import receive

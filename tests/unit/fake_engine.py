@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from dockerception.engines.base import Built, Capabilities, EmitRequest, Exported, Level, Material, Output, Result
 from dockerception.errors import DockerceptionError
@@ -86,6 +86,14 @@ class FakeEngine:
         self._call("export")
         self.calls[-1] = f"export {output.type} {' '.join(name.familiar for name in result.names)}".rstrip()
         return ()
+
+    def fetch_context(self, key: str) -> bool:
+        self._call("fetch context")
+        return False
+
+    def export_cache(self, levels: Sequence[Built], contexts: Sequence[str]) -> None:
+        self._call("export cache")
+        self.calls[-1] = f"export cache of {len(levels)} levels, {len(contexts)} contexts"
 
     def close(self) -> None:
         self.calls.append("close")

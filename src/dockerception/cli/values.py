@@ -7,6 +7,7 @@ import re
 from typing import Final
 
 from ..engines import outputs
+from ..engines.attributes import fields
 from ..engines.base import Output
 from ..errors import UsageError
 
@@ -98,19 +99,6 @@ def output(text: str) -> Output:
             raise UsageError(f"“{field}” in the output “{text}” is not KEY=VALUE.", hint="e.g. type=oci,dest=app.tar")
         pairs[key.strip().lower()] = value
     return _complete(text, pairs)
-
-
-def fields(text: str, what: str) -> list[str]:
-    """The comma-separated values (RFC 4180) of an option; ``what`` is what messages call it."""
-    if '"' not in text:
-        return text.split(",")
-    import csv
-
-    try:
-        rows = list(csv.reader([text], strict=True))
-    except csv.Error as error:
-        raise UsageError(f"The {what} “{text}” is not comma-separated values: {error}.") from error
-    return rows[0] if rows else [text]
 
 
 def _complete(text: str, pairs: dict[str, str]) -> Output:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal, Protocol
 
 import msgspec
@@ -203,6 +203,16 @@ class Engine(Protocol):
 
     def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         """Write a published image to where an output says; returns the manifests that are there now."""
+
+    def fetch_context(self, key: str) -> bool:
+        """Have the store know what the run of a builder with this key has emitted, if a cache elsewhere does
+        (``cache_from``); returns whether it does now."""
+
+    def export_cache(self, levels: Sequence[Built], contexts: Sequence[str]) -> None:
+        """Write what was built to where ``cache_to`` says; ``contexts`` are the keys of the builders' runs.
+
+        An engine whose caches are written while it builds does nothing.
+        """
 
     def close(self) -> None:
         """End whatever was started."""

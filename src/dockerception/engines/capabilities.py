@@ -20,7 +20,7 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
         )
     if (settings.cache_from or settings.cache_to) and not capabilities.caches:
         raise UnsupportedError(
-            f"{name} has no cache elsewhere (--cache-from, --cache-to).", hint="the engine buildx has them"
+            f"{name} has no cache elsewhere (--cache-from, --cache-to).", hint="the engines embedded and buildx have them"
         )
     _check_privileges(capabilities, settings)
     if settings.is_epoch_fixed and not capabilities.epoch:

@@ -68,7 +68,10 @@ class History(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The whole document.  ``history`` has one item per layer plus one per ``empty_layer`` change."""
+    """The whole document.  ``history`` has one item per layer plus one per ``empty_layer`` change.
+
+    ``cache`` are the records of an inline cache (``engines.embedded.sharing.inline``), in base64 in the document.
+    """
 
     created: str = ""
     author: str = ""
@@ -78,6 +81,7 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     config: ContainerConfig = ContainerConfig()
     rootfs: RootFS = msgspec.field(default_factory=RootFS)
     history: tuple[History, ...] = ()
+    cache: bytes = msgspec.field(default=b"", name="dockerception.cache.v0")
 
     @property
     def platform(self) -> Platform:

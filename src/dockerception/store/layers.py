@@ -83,6 +83,25 @@ class Layers:
             self._write(transaction, layer)
         return layer
 
+    def expect(self, diff_id: str, size: int) -> Layer:
+        """The complete layer with this diff_id, else one of which only that and its size are known.
+
+        Nothing finds that one before ``add_blob``, or ``share``, has given it its bytes.
+        """
+        found = self.find_by_diff_id(diff_id)
+        if found is not None:
+            return found
+        with self._ledger.writing() as transaction:
+            row = transaction.connection.execute(layer_rows.BY_DIFF_ID, (diff_id,)).fetchone()
+            layer = self._faces(layer_rows.read(row)) if row else Layer(layer=_new_id(), diff_id=diff_id, size=size)
+            self._write(transaction, layer)
+        return layer
+
+    def share(self, layer: str, other: Layer) -> Layer:
+        """Give an expected layer what another one with its diff_id has, but for the tree."""
+        facts = msgspec.structs.replace(other, layer=layer, has_tree=False)
+        return self._change(facts, lambda current: facts if current.diff_id == other.diff_id else current)
+
     def add_tree(self, finished: str, *, diff_id: str = "") -> Layer:
         """Take a finished directory over as the tree of a new layer.
 

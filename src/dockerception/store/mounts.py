@@ -53,12 +53,21 @@ class Mounts:
             finally:
                 os.close(lock)
 
+    def find(self, name: str) -> str | None:
+        """The directory of a cache, if it has been made; it is held until the lease ends."""
+        path = os.path.join(self._folder, _directory_name(name))
+        return self._directory(name) if os.path.isdir(path) else None
+
     def _directory(self, name: str) -> str:
-        directory = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
+        directory = _directory_name(name)
         with self._ledger.writing() as transaction:
             transaction.put(f"mount:{directory}")
             transaction.hold(f"mount:{directory}")
         return os.path.join(self._folder, directory)
+
+
+def _directory_name(name: str) -> str:
+    return hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:24]
 
 
 def _is_ours(lock: int) -> bool:

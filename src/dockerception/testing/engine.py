@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -54,6 +54,7 @@ class FakeEngine:
         self.emissions: list[EmitRequest] = []
         self.names: list[str] = []
         self.outputs: list[Output] = []
+        self.caches: list[tuple[int, int]] = []
         self.is_closed = False
         self._stream = emits if isinstance(emits, bytes) else _tar(emits)
         self._exit_code = exit_code
@@ -104,6 +105,13 @@ class FakeEngine:
             with destination(output.destination) as sink:
                 docker_archive.write(image, sink)
         return ()
+
+    def fetch_context(self, key: str) -> bool:
+        return False
+
+    def export_cache(self, levels: Sequence[Built], contexts: Sequence[str]) -> None:
+        """Remember how many levels and contexts were to be kept."""
+        self.caches.append((len(levels), len(contexts)))
 
     def close(self) -> None:
         self.is_closed = True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Final, Protocol
 
@@ -136,6 +136,12 @@ class BuildxEngine:
 
     def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         return self._levels.export(result, output)
+
+    def fetch_context(self, key: str) -> bool:
+        return False  # a context that is known elsewhere comes out of the solve that would make it
+
+    def export_cache(self, levels: Sequence[Built], contexts: Sequence[str]) -> None:
+        """Each solve has written its caches already (see ``caches``)."""
 
     def close(self) -> None:
         self._levels.close()

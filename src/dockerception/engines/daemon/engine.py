@@ -135,6 +135,12 @@ class DaemonEngine:
             source.close()
         return engine.export(msgspec.structs.replace(result, image=stored.image, layers=stored.layers), output)
 
+    def fetch_context(self, key: str) -> bool:
+        return False
+
+    def export_cache(self, levels: Sequence[Built], contexts: Sequence[str]) -> None:
+        """There are none: its ``capabilities`` say so, and nobody asks."""
+
     def close(self) -> None:
         if self._embedded is not None:
             self._embedded.close()

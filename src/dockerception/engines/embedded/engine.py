@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from ...context.base import Context
 from ...dockerfile.stages import find_stage
-from ...oci.config import ImageConfig
+from ...oci.config import ContainerConfig, ImageConfig
 from ...progress import Notice, Reporter, silent
 from ...reference import Reference
 from ...store.images import StoredImage
@@ -20,13 +20,15 @@ from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Exported, 
 from ..capabilities import check
 from . import keys
 from .bases import Bases
+from .caches import Caches
 from .evaluate import Evaluator
 from .faces import Faces
 from .finish import finish, image_config
 from .pending import Stop
+from .recorded import LostLayerError
 from .solve import Solver
+from .solved import SolvedLevel
 from .steps import Steps
-from .values import Evaluated, StageState
 
 if TYPE_CHECKING:
     from ...sandbox.client import Sandbox
@@ -39,14 +41,22 @@ _ALWAYS_USED: Final = frozenset(PROXY_VARIABLES) | frozenset(name.lower() for na
 
 
 class _Handle(msgspec.Struct, frozen=True):
-    stage: Evaluated
-    state: StageState
+    level: Level
+    solved: SolvedLevel
+
+    @property
+    def config(self) -> ContainerConfig:
+        return self.solved.stage.config
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return self.solved.state.layers
 
 
 class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
-    capabilities = Capabilities(name="The embedded engine", platforms=False)
+    capabilities = Capabilities(name="The embedded engine", platforms=False, caches=True)
 
     def __init__(
         self,
@@ -65,7 +75,8 @@ class EmbeddedEngine:
         self._lock = threading.Lock()
         self._solvers: list[Solver] = []
         self._steps = steps or Steps(report)
-        self.faces = Faces(store, self.sandbox, report)
+        self._caches = Caches(store, self.sandbox, self._steps, report)
+        self.faces = Faces(store, self.sandbox, report, fetch=self._caches.fetch)
 
     def sandbox(self) -> Sandbox:
         """The sandbox, started when it is first asked for."""
@@ -83,8 +94,19 @@ class EmbeddedEngine:
             return self._sandbox
 
     def build(self, level: Level) -> Built:
+        check(self.capabilities, level.settings)
+        self._caches.use(level.settings)
+        while True:
+            try:
+                built = self._build(level)
+                if not level.will_emit:
+                    self.faces.fetch_all(_handle(built).layers)
+            except LostLayerError:
+                continue  # what a cache elsewhere did not keep is made here
+            return built
+
+    def _build(self, level: Level) -> Built:
         settings = level.settings
-        check(self.capabilities, settings)
         bases = self.bases(settings)
         evaluator = Evaluator(
             level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named
@@ -107,7 +129,7 @@ class EmbeddedEngine:
             is_cached=not solver.has_executed,
             materials=tuple(bases.materials),
             unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - _ALWAYS_USED,
-            handle=_Handle(stage, state),
+            handle=_Handle(level, SolvedLevel(stage=stage, state=state, solver=solver)),
         )
 
     def bases(self, settings: Settings) -> Bases:
@@ -121,14 +143,20 @@ class EmbeddedEngine:
             from .execute import Executor
 
             return Executor(
-                level, store=self._store, faces=self.faces, sandbox=self.sandbox, report=self._report, stop=stop
+                level,
+                store=self._store,
+                faces=self.faces,
+                sandbox=self.sandbox,
+                report=self._report,
+                stop=stop,
+                fill_mount=self._caches.fill_mount,
             )
 
         solver = Solver(
             level,
             evaluator,
             bases,
-            store=self._store,
+            recorded=self._caches.recorded(),
             faces=self.faces,
             make_executor=make_executor,
             steps=self._steps,
@@ -142,9 +170,8 @@ class EmbeddedEngine:
         from .emission import begin
         from .running import container_request
 
-        handle = _handle(built)
-        config = handle.stage.config
-        stack = handle.state.layers
+        handle = _handle(self._whole(built))
+        config, stack = handle.config, handle.layers
         run = container_request(
             config,
             stack=stack,
@@ -158,16 +185,27 @@ class EmbeddedEngine:
         return begin(self.sandbox(), run, timeout=request.timeout, config=config, report=self._report, step=step)
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
-        layers = _handle(built).state.layers
-        config = built.config
+        built = self._whole(built)
+        handle = _handle(built)
+        layers, config = handle.layers, built.config
         if labels:
             merged = {**(config.config.labels or {}), **labels}
             config = msgspec.structs.replace(config, config=msgspec.structs.replace(config.config, labels=merged))
+        if not handle.level.will_emit:
+            config = self._caches.with_inline(config, handle.solved, self.faces)
         image = finish(self._store, self.faces, config, layers, names)
         return Result(image=image.image, size=self.size(built), names=names, layers=layers)
 
     def size(self, built: Built) -> int:
-        return sum(self._store.layers.get(layer).size for layer in _handle(built).state.layers)
+        return sum(self._caches.size(layer) for layer in _handle(built).layers)
+
+    def _whole(self, built: Built) -> Built:
+        """The level with all its layers here; it is built again if a cache elsewhere has lost one."""
+        try:
+            self.faces.fetch_all(_handle(built).layers)
+        except LostLayerError:
+            return self._whole(self.build(_handle(built).level))
+        return built
 
     def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         from .exporting import export
@@ -175,6 +213,12 @@ class EmbeddedEngine:
         image = self._store.images.get(result.image)
         with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()) as step:
             return export(self._store, self.faces, image, result.names, output, self._report, step)
+
+    def fetch_context(self, key: str) -> bool:
+        return self._caches.fetch_context(key)
+
+    def export_cache(self, levels: Sequence[Built], contexts: Sequence[str]) -> None:
+        self._caches.export([_handle(built).solved for built in levels], contexts, self.faces)
 
     def outgoing(self, image: StoredImage, names: tuple[Reference, ...]) -> Outgoing:
         """An image of the store, ready for a transport."""
@@ -199,6 +243,7 @@ class EmbeddedEngine:
             sandbox = self._sandbox
         if sandbox is not None:
             sandbox.close()
+        self._caches.close()
         for solver in self._solvers:
             solver.join()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ...context.archives import Archives
 from ...context.base import Context
@@ -42,6 +42,7 @@ class Executor:
         sandbox: StartSandbox,
         report: Reporter,
         stop: Stop,
+        fill_mount: Callable[[str], None],
     ) -> None:
         self._level = level
         self._store = store
@@ -49,7 +50,7 @@ class Executor:
         self._sandbox = sandbox
         self._report = report
         self._stop = stop
-        self._mounts = RunMounts(store, BoundTrees(store, faces), level.settings, stop)
+        self._mounts = RunMounts(store, BoundTrees(store, faces), level.settings, stop, fill_mount)
 
     def execute(
         self,

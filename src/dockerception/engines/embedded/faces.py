@@ -28,6 +28,7 @@ from ...store.store import Store
 from .changes import made_by_run
 
 _CHUNK: Final = 1 << 20
+_FETCHES: Final = 3  # so many go over the network at a time, as with Docker
 Contents = Callable[[Entry], Iterable[bytes | memoryview]]
 if TYPE_CHECKING:
     from ...sandbox.client import Sandbox
@@ -36,15 +37,24 @@ StartSandbox = Callable[[], "Sandbox"]
 
 
 class Faces:
-    """Makes faces in one store.  ``sandbox()`` is asked for only where a tree is to be made or read.
+    """Makes faces in one store.  ``sandbox()`` is asked for only where a tree is to be made or read; ``fetch(layer)``
+    only for a layer whose bytes are still elsewhere.
 
     Threads may share it.  Each face is made once: whoever comes second waits for that layer, and for no other one.
     """
 
-    def __init__(self, store: Store, sandbox: StartSandbox, report: Reporter) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sandbox: StartSandbox,
+        report: Reporter,
+        *,
+        fetch: Callable[[str], None] = lambda layer: None,
+    ) -> None:
         self._store = store
         self._sandbox = sandbox
         self._report = report
+        self._fetch = fetch
         self._locks: dict[str, threading.RLock] = {}
         self._tocs: dict[str, Toc] = {}
 
@@ -53,12 +63,20 @@ class Faces:
         sources = [_StoredLayer(self, stack[: index + 1]) for index in range(len(stack))]
         return layered_context(sources, origin=origin)
 
+    def layer(self, name: str) -> Layer:
+        """What is known of a layer, which is fetched first where it is elsewhere."""
+        with self._lock(name):
+            found = self._store.layers.find(name)
+            if found is None:
+                self._fetch(name)
+            return found or self._store.layers.get(name)
+
     def toc(self, stack: Sequence[str]) -> Toc:
         """The list of what the top layer of a stack changes."""
         name = stack[-1]
         with self._lock(name):
             if name not in self._tocs:
-                layer = self._store.layers.get(name)
+                layer = self.layer(name)
                 self._tocs[name] = self._store.layers.toc(layer) if layer.toc else self._list_tree(stack, layer)
             return self._tocs[name]
 
@@ -69,7 +87,7 @@ class Faces:
 
     def _tree(self, stack: Sequence[str]) -> None:
         with self._lock(stack[-1]):
-            layer = self._store.layers.get(stack[-1])
+            layer = self.layer(stack[-1])
             if not layer.has_tree:
                 finished = self._store.temporary(".tree")
                 self._sandbox().unpack(
@@ -80,7 +98,7 @@ class Faces:
     def blob(self, stack: Sequence[str]) -> Layer:
         """Give the top layer of a stack its blob (the uncompressed tar), and so its diff_id."""
         with self._lock(stack[-1]):
-            layer = self._store.layers.get(stack[-1])
+            layer = self.layer(stack[-1])
             if layer.has_blob:
                 return layer
             if layer.original is not None:
@@ -98,15 +116,41 @@ class Faces:
         layer = self._store.layers.add_tree(finished)
         return self._store.layers.set_toc(layer, entries)
 
+    def fetch_all(self, layers: Sequence[str]) -> None:
+        """Have the bytes of all these layers here."""
+        missing = [layer for layer in layers if self._store.layers.find(layer) is None]
+        if missing:
+            from ...parallel import in_parallel
+
+            in_parallel(lambda layer, check: self.layer(layer), missing, threads=_FETCHES)
+
     def read(self, stack: Sequence[str], entry: Entry) -> Iterator[bytes]:
         """The contents of a regular file that the top layer of a stack holds."""
-        layer = self._store.layers.get(stack[-1])
+        layer = self.layer(stack[-1])
         if layer.has_blob and entry.offset != NO_OFFSET:
             return read_range(self._store.blobs.path(layer.diff_id), entry.offset, entry.size)
         if not layer.has_tree and layer.original is not None and entry.offset != NO_OFFSET:
             return read_range(self._store.blobs.path(self.blob(stack).diff_id), entry.offset, entry.size)
         self.trees(stack)
         return self._read_tree(self._store.layers.tree_path(layer.layer), entry)
+
+    def tar_of_tree(self, tree: str, toc: Toc) -> Iterator[bytes]:
+        """The canonical tar of a tree, whose files only the sandbox may read."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        read_end, write_end = os.pipe()
+
+        def write() -> None:
+            try:
+                self._sandbox().write_tar(tree, toc, write_end)
+            finally:
+                os.close(write_end)
+
+        with ThreadPoolExecutor(1) as pool, open(read_end, "rb", buffering=0) as pipe:
+            written = pool.submit(write)
+            while chunk := pipe.read(_CHUNK):
+                yield chunk
+            written.result()
 
     def _lock(self, layer: str) -> threading.RLock:
         return self._locks.setdefault(layer, threading.RLock())
@@ -142,28 +186,10 @@ class Faces:
 
     def _blob_of_tree(self, layer: Layer, toc: Toc) -> Layer:
         with self._store.blobs.new() as file:
-            for chunk in self._tar_of_tree(self._store.layers.tree_path(layer.layer), toc):
+            for chunk in self.tar_of_tree(self._store.layers.tree_path(layer.layer), toc):
                 file.write(chunk)
             diff_id = str(self._store.blobs.keep(file))
         return self._store.layers.set_blob(layer, diff_id, Toc.of(tarwriter.place(toc)))
-
-    def _tar_of_tree(self, tree: str, toc: Toc) -> Iterator[bytes]:
-        """The canonical tar of a tree, whose files only the sandbox may read."""
-        from concurrent.futures import ThreadPoolExecutor
-
-        read_end, write_end = os.pipe()
-
-        def write() -> None:
-            try:
-                self._sandbox().write_tar(tree, toc, write_end)
-            finally:
-                os.close(write_end)
-
-        with ThreadPoolExecutor(1) as pool, open(read_end, "rb", buffering=0) as pipe:
-            written = pool.submit(write)
-            while chunk := pipe.read(_CHUNK):
-                yield chunk
-            written.result()
 
     def _add_blob(self, toc: Toc, contents: Contents) -> Layer:
         """Write the canonical tar of a toc; the toc that is kept says where each file's contents begin in it."""

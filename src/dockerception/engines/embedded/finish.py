@@ -45,14 +45,15 @@ def finish(
     store: Store, faces: Faces, config: ImageConfig, layers: Sequence[str], names: tuple[Reference, ...]
 ) -> StoredImage:
     """Make every layer's blob, put their diff_ids into the config, record the image and name it."""
-    diff_ids = tuple(_diff_id(store, faces, layers[: index + 1]) for index in range(len(layers)))
+    diff_ids = layer_diff_ids(faces, layers)
     data = oci_config.encode(msgspec.structs.replace(config, rootfs=RootFS(diff_ids=diff_ids)))
     return store.images.add(data, layers, names)
 
 
-def _diff_id(store: Store, faces: Faces, stack: Sequence[str]) -> str:
-    known = store.layers.get(stack[-1]).diff_id
-    return known or faces.blob(stack).diff_id
+def layer_diff_ids(faces: Faces, layers: Sequence[str]) -> tuple[str, ...]:
+    """The diff_ids of a stack of layers; a layer that has none yet gets its blob."""
+    stacks = (layers[: index + 1] for index in range(len(layers)))
+    return tuple(faces.layer(stack[-1]).diff_id or faces.blob(stack).diff_id for stack in stacks)
 
 
 def _whole_chain(stage: Evaluated) -> tuple[StoredImage | None, list[Step]]:

@@ -33,6 +33,13 @@ def identity(mount: ins.Mount) -> str:
     return {"secret": secret_id, "ssh": ssh_id}.get(mount.type, lambda one: one.id)(mount)
 
 
+def cache(mount: ins.Mount, target: str, start: str) -> str:
+    """What tells one cache from another: its id, and what it begins with (``start``, a digest in hex, or nothing)."""
+    name = mount.id or target
+    owner = "" if mount.source else ",".join(f"{value}" for value in (mount.mode, mount.uid, mount.gid))
+    return "\0".join((name, owner.replace("None", ""), start)) if owner.strip("None,") or start else name
+
+
 def agent_socket(instruction: ins.Run, working_dir: str) -> str:
     """What ``SSH_AUTH_SOCK`` is in the container; empty where the RUN asks for no agent."""
     first = next((mount for mount in instruction.mounts if mount.type == "ssh"), None)

@@ -7,7 +7,7 @@ so that one machine always sends the same bytes for a layer.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -42,7 +42,7 @@ def pack(store: Store, faces: Faces, image: StoredImage, names: tuple[Reference,
     """An image ready for a transport, its layers packed as wanted (made now where they are missing)."""
 
     def work(index: int, check: Check) -> OutgoingLayer:
-        return _pack_layer(store, faces, image.layers[: index + 1], packing, check)
+        return pack_layer(store, faces, image.layers[: index + 1], packing, check)
 
     layers = in_parallel(work, range(len(image.layers)), threads=_THREADS)
     return Outgoing(
@@ -54,8 +54,9 @@ def pack(store: Store, faces: Faces, image: StoredImage, names: tuple[Reference,
     )
 
 
-def _pack_layer(store: Store, faces: Faces, stack: Sequence[str], packing: Packing, check: Check) -> OutgoingLayer:
-    layer = store.layers.get(stack[-1])
+def pack_layer(store: Store, faces: Faces, stack: Sequence[str], packing: Packing, check: Check) -> OutgoingLayer:
+    """The top layer of a stack, packed as wanted."""
+    layer = faces.layer(stack[-1])
     original = layer.original
     wanted = _TYPES[packing.compression]
     if original is not None and (
@@ -70,24 +71,49 @@ def _pack_layer(store: Store, faces: Faces, stack: Sequence[str], packing: Packi
     return _stored(store, layer.diff_id, _compressed(store, layer, plain, packing, check))
 
 
+def pack_tar(store: Store, name: str, chunks: Iterable[bytes | memoryview], packing: Packing) -> OutgoingLayer:
+    """A tar that is no layer, packed as wanted.  ``name`` tells its contents: what has one name is packed once, and
+    then ``chunks`` are not read."""
+    parts = (("tar", name), ("compression", packing.compression), ("level", packing.level))
+    key = keys.derive("packed", parts)
+    packed = _remembered(store, key) or _write(store, key, chunks, packing, ())
+    return _stored(store, "", packed)
+
+
 def _compressed(store: Store, layer: Layer, plain: Descriptor, packing: Packing, check: Check) -> Descriptor:
     """The compressed blob of a layer, made now or before."""
     parts = (("diff_id", layer.diff_id), ("compression", packing.compression), ("level", packing.level))
     key = keys.derive("compressed", parts)
-    known = store.records.get(key)
-    if known is not None:
-        found = msgspec.json.decode(known, type=Descriptor)
-        if store.blobs.has(found.digest):
-            return found
-    method = compressor("zstd" if packing.compression == "zstd" else "gzip", packing.level)
-    with store.blobs.new() as file:
+
+    def chunks() -> Iterator[bytes]:
         for chunk in read_range(store.blobs.path(plain.digest), 0, plain.size):
             check()
-            file.write(method.compress(chunk))
-        file.write(method.flush())
+            yield chunk
+
+    return _remembered(store, key) or _write(store, key, chunks(), packing, (f"layer:{layer.layer}",))
+
+
+def _remembered(store: Store, key: str) -> Descriptor | None:
+    """A blob that was packed before, if it is still here."""
+    known = store.records.get(key)
+    found = None if known is None else msgspec.json.decode(known, type=Descriptor)
+    return found if found is not None and store.blobs.has(found.digest) else None
+
+
+def _write(
+    store: Store, key: str, chunks: Iterable[bytes | memoryview], packing: Packing, keeps: tuple[str, ...]
+) -> Descriptor:
+    """Pack bytes into a blob, and remember it as long as there is what it ``keeps``."""
+    compression = packing.compression
+    method = None if compression == "uncompressed" else compressor(compression, packing.level)
+    with store.blobs.new() as file:
+        for chunk in chunks:
+            file.write(chunk if method is None else method.compress(chunk))
+        if method is not None:
+            file.write(method.flush())
         digest = str(store.blobs.keep(file))
-    made = Descriptor(media_type=_TYPES[packing.compression], digest=digest, size=file.size)
-    store.records.put([Record(key, msgspec.json.encode(made), (f"layer:{layer.layer}", f"blob:{digest}"))])
+    made = Descriptor(media_type=_TYPES[compression], digest=digest, size=file.size)
+    store.records.put([Record(key, msgspec.json.encode(made), (*keeps, f"blob:{digest}"))])
     return made
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
@@ -42,11 +43,17 @@ class _Wanted(msgspec.Struct, frozen=True):
 
 
 class RunMounts:
-    """Makes mounts ready in one store, with the secrets and agents of one build."""
+    """Makes mounts ready in one store, with the secrets and agents of one build.
 
-    def __init__(self, store: Store, trees: BoundTrees, settings: Settings, stop: Stop) -> None:
+    ``fill(directory)`` is called before a cache is used that is not here yet; it may make it.
+    """
+
+    def __init__(
+        self, store: Store, trees: BoundTrees, settings: Settings, stop: Stop, fill: Callable[[str], None]
+    ) -> None:
         self._store = store
         self._trees = trees
+        self._fill = fill
         self._secrets = {secret.id: secret for secret in settings.secrets}
         self._agents = {agent.id: agent for agent in settings.ssh}
         self._stop = stop
@@ -77,6 +84,9 @@ class RunMounts:
             name: held.enter_context(self._store.mounts.use(name, _sharing(name, names, wanted), self._stop.check))
             for name in sorted(set(names.values()))
         }
+        for directory in directories.values():
+            if not os.path.isdir(directory):
+                self._fill(directory)
         for number, one in enumerate(wanted):
             yield self._cache(one, directories[names[number]]) if number in names else one
 
@@ -175,12 +185,8 @@ def _is_fresh(mount: ins.Mount) -> bool:
 
 
 def _cache_name(one: _Wanted) -> str:
-    """What tells one cache from another: its id, and what it begins with."""
-    mount = one.mount
-    name = mount.id or one.target
-    owner = "" if mount.source else ",".join(f"{value}" for value in (mount.mode, mount.uid, mount.gid))
     start = one.bound.digest.hex() if one.bound is not None else ""
-    return "\0".join((name, owner.replace("None", ""), start)) if owner.strip("None,") or start else name
+    return mount_names.cache(one.mount, one.target, start)
 
 
 def _sharing(name: str, names: dict[int, str], wanted: Sequence[_Wanted]) -> Sharing:

@@ -11,13 +11,9 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from ...dockerfile import instructions as ins
 from ...errors import DockerceptionError
 from ...store.layers import Layer
-from ...store.records import Record
-from ...store.store import Store
 from ..base import Level
 from . import keys
 from .bases import Bases
@@ -29,25 +25,15 @@ from .matching import Source
 from .mounted import is_mounted_later
 from .pending import Pending, Stop
 from .reading import Bound, Files, Reading, add_excerpt, reads
-from .steps import Steps
+from .recorded import LayerRecord, Recorded
+from .steps import RunningStep, Steps
 from .values import Evaluated, StageState
 
 if TYPE_CHECKING:
     from .execute import Executor
+    from .misses import Miss
 
 _COPIES = (ins.Copy, ins.Add)
-_encode = msgspec.msgpack.Encoder().encode
-_decode_state = msgspec.msgpack.Decoder(StageState).decode
-
-
-class _LayerRecord(msgspec.Struct, frozen=True, array_like=True):
-    """What a content key stands for."""
-
-    layer: str
-    created: int
-
-
-_decode_layer = msgspec.msgpack.Decoder(_LayerRecord).decode
 
 
 class Solver:
@@ -63,14 +49,14 @@ class Solver:
         evaluator: Evaluator,
         bases: Bases,
         *,
-        store: Store,
+        recorded: Recorded,
         faces: Faces,
         make_executor: Callable[[], Executor],
         steps: Steps,
         stop: Stop,
     ) -> None:
         self._level = level
-        self._store = store
+        self._recorded = recorded
         self._faces = faces
         self._make_executor = make_executor
         self._executor: Executor | None = None
@@ -96,6 +82,15 @@ class Solver:
                 raise
             raise first from None
 
+    def definition(self, stage: Evaluated) -> str:
+        """The stage's definition key."""
+        return self._inputs.definition(stage)
+
+    def read_by(self, stage: Evaluated) -> list[Evaluated]:
+        """The stages that a stage is built on, and those that its steps read."""
+        below = [stage.base.stage] if stage.base.stage is not None else []
+        return [*below, *self._reading.stages(stage)]
+
     def join(self) -> None:
         """Wait until no thread of this solver works any more; to be called when everything is stopped or done."""
         for pending in self._all_pending():
@@ -104,15 +99,13 @@ class Solver:
     def _solve(self, stage: Evaluated) -> StageState:
         definition = self._inputs.definition(stage)
         if not self._must_look(stage):
-            state = self._recorded_stage(definition)
+            state = self._recorded.stage(definition, stage)
             if state is not None:
                 self._report_cached(stage)
                 return state
         for other in self._reading.stages(stage):
             self._begin(other)
-        state = self._build(stage, self._below(stage))
-        self._store.records.put([Record(definition, _encode(state), tuple(f"layer:{layer}" for layer in state.layers))])
-        return state
+        return self._recorded.keep_stage(definition, self._build(stage, self._below(stage)))
 
     def _begin(self, stage: Evaluated) -> None:
         """Have a stage built in a thread of its own, unless somebody builds it already."""
@@ -151,20 +144,43 @@ class Solver:
         return StageState(key=keys.derive("base", (("image", stage.base.identity),)), layers=layers)
 
     def _build(self, stage: Evaluated, below: StageState) -> StageState:
-        key, layers, created = below.key, list(below.layers), list(below.created)
+        key, layers, created, steps = below.key, list(below.layers), list(below.created), list(below.steps)
+        is_first_miss = True
         for position, name in _numbered(stage):
             self._stop.check()
             step = stage.steps[position]
             parts = (("below", key), *self._inputs.content(stage, position))
             key = keys.derive(type(step.instruction).__name__.lower(), parts)
-            record = None if self._must_execute(stage) else self._recorded_layer(key)
+            record = None if self._must_execute(stage) else self._recorded.layer(key)
             with self._steps.step(name, level=self._level.index) as running:
                 running.is_cached = record is not None
                 if record is None:
-                    record = self._keep(key, parts, self._execute(stage, position, layers, running.number))
+                    miss = self._miss(stage, position, key, parts)
+                    if is_first_miss:
+                        self._explain(miss, stage, running)
+                        is_first_miss = False
+                    made = self._execute(stage, position, layers, running.number)
+                    record = LayerRecord(made.layer, self._level.settings.epoch)
+                    self._recorded.keep_layer(key, parts, record)
+                    miss.keep()
             layers.append(record.layer)
             created.append(record.created)
-        return StageState(key=key, layers=tuple(layers), created=tuple(created))
+            steps.append(key)
+        return StageState(key=key, layers=tuple(layers), created=tuple(created), steps=tuple(steps))
+
+    def _miss(self, stage: Evaluated, position: int, key: str, parts: Parts) -> Miss:
+        from .misses import Miss
+        from .step_facts import step_facts
+
+        facts = step_facts(stage, position, parts, self._sources(stage, position), self._bound(stage, position))
+        return Miss(self._store, self._level, stage, position, key, facts)
+
+    def _explain(self, miss: Miss, stage: Evaluated, running: RunningStep) -> None:
+        """Say why the first step of a stage missed, if that is asked for; the later ones miss because it did."""
+        if self._level.settings.explain:
+            from ..explaining import ASKED
+
+            self._steps.explain(running, ASKED if self._must_execute(stage) else miss.why())
 
     def _execute(self, stage: Evaluated, position: int, stack: list[str], number: int) -> Layer:
         self.has_executed = True
@@ -200,23 +216,6 @@ class Solver:
             self._executor = self._executor or self._make_executor()
             return self._executor
 
-    def _keep(self, key: str, parts: Parts, layer: Layer) -> _LayerRecord:
-        record = _LayerRecord(layer.layer, self._level.settings.epoch)
-        self._store.records.put([Record(key, _encode(record), (f"layer:{layer.layer}",), keys.encode_parts(parts))])
-        return record
-
-    def _recorded_layer(self, key: str) -> _LayerRecord | None:
-        value = self._store.records.get(key)
-        if value is None:
-            return None
-        record = _decode_layer(value)
-        return record if self._store.layers.find(record.layer) is not None else None
-
-    def _recorded_stage(self, definition: str) -> StageState | None:
-        value = self._store.records.get(definition)
-        state = None if value is None else _decode_state(value)
-        return state if state is not None and self._store.layers.find_all(state.layers) else None
-
     def _report_cached(self, stage: Evaluated) -> None:
         for _, name in _numbered(stage):
             self._steps.cached(name, level=self._level.index)
@@ -232,9 +231,7 @@ class Solver:
 
     def _must_look(self, stage: Evaluated) -> bool:
         """Whether what the stage copies from other stages may be new though no definition is: they are executed."""
-        below = [stage.base.stage] if stage.base.stage is not None else []
-        read = [*self._reading.stages(stage), *below]
-        return self._must_execute(stage) or any(self._must_look(other) for other in read)
+        return self._must_execute(stage) or any(self._must_look(other) for other in self.read_by(stage))
 
 
 def _numbered(stage: Evaluated) -> list[tuple[int, str]]:

@@ -56,8 +56,15 @@ class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
 
 class StageState(msgspec.Struct, frozen=True, kw_only=True):
     """A built stage, not yet an image: its content key; its layers (short ids of the store, bottom first, the base's
-    included); and when each layer above the base image was made, in seconds since the epoch."""
+    included); when each layer above the base image was made, in seconds since the epoch; and the content keys of the
+    steps that made them."""
 
     key: str
     layers: tuple[str, ...]
     created: tuple[int, ...] = ()
+    steps: tuple[str, ...] = ()
+
+    @property
+    def base_layers(self) -> tuple[str, ...]:
+        """The layers of the base image."""
+        return self.layers[: len(self.layers) - len(self.created)]
