@@ -109,7 +109,7 @@ class References:
         return None if name.isdigit() else self._find(name, before)
 
     def _leads_outside(self, name: str, before: int, *, is_base: bool) -> bool:
-        if name.lower() == "scratch" and is_base and not self._is_named(name):
+        if name.lower() == "scratch" and not self._is_named(name):
             return False
         return (self._find_base(name, before) if is_base else self._find(name, before)) is None
 
@@ -148,6 +148,10 @@ def _newer(instructions: Iterator[ins.Instruction]) -> Iterator[str]:
                 yield "RUN --mount"
             case ins.Run(network=network) if network != "default":
                 yield "RUN --network"
+            case ins.Run(security=security) if security != "sandbox":
+                yield "RUN --security"
+            case ins.Run(devices=devices) if devices:
+                yield "RUN --device"
             case ins.Run(heredocs=documents) | ins.Copy(files=documents) | ins.Add(files=documents) if documents:
                 yield f"a here-document of {keyword}"
             case ins.Copy(is_link=True) | ins.Add(is_link=True):

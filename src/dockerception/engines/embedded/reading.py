@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from .keys import Contents
 from .matching import Source, excluding, find_sources, missing
 from .values import Evaluated, Step
 
+_NOTHING: Final = "scratch"
 _T = TypeVar("_T")
 
 
@@ -72,7 +73,7 @@ class Reading:
 
     def identity(self, stage: Evaluated, position: int, name: str) -> str:
         """What tells all files of an image or a named context that is no stage; empty where only their digests do."""
-        if name == "scratch":
+        if name == _NOTHING and not self._bases.is_named(name):
             return name
         return self._located(lambda: self._bases.context_identity(name), stage, position)
 
@@ -97,8 +98,8 @@ class Reading:
         return self._located(lambda: self._outside(name), stage, position)
 
     def _outside(self, name: str) -> Files:
-        if name == "scratch" and not self._bases.is_named(name):
-            return Files(context=empty("scratch"), layers=())
+        if name == _NOTHING and not self._bases.is_named(name):
+            return Files(context=empty(name), layers=())
         return Files(context=self._bases.context(name), layers=self._bases.layers(name))
 
     def _look(self, instruction: ins.Copy | ins.Add, context: Context) -> tuple[list[Source], Contents]:
@@ -131,7 +132,7 @@ class Reading:
 
 def reads(mount: ins.Mount) -> bool:
     """Whether what a mount shows comes from a context, a stage or an image."""
-    return mount.type == "bind" or (mount.type == "cache" and bool(mount.from_))
+    return mount.type == "bind" or (mount.type == "cache" and mount.from_ not in ("", _NOTHING))
 
 
 def add_excerpt(error: DockerceptionError, step: Step, stage: Evaluated, dockerfile: Dockerfile) -> None:

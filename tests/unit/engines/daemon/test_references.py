@@ -72,6 +72,8 @@ def test_a_named_context_is_stronger_than_a_stage() -> None:
 def test_scratch_is_nowhere_unless_it_is_named() -> None:
     assert references("FROM scratch\n").outside == ()
     assert outside(references("FROM scratch\n", named=("scratch",))) == [("scratch", True)]
+    mount = "FROM scratch\nRUN --mount=from=scratch,target=/x true\n"
+    assert references(mount).outside == ()
 
 
 def test_names_are_replaced_where_they_stand() -> None:
@@ -114,6 +116,8 @@ def test_build_arguments_that_nobody_declares() -> None:
     [
         ("RUN --mount=type=cache,target=/c true", "RUN --mount"),
         ("RUN --network=none true", "RUN --network"),
+        ("RUN --security=insecure true", "RUN --security"),
+        ("RUN --device=vendor.com/x=y true", "RUN --device"),
         ("COPY --link a /", "COPY --link"),
         ("ADD --chmod=755 a /", "ADD --chmod"),
         ("COPY <<END /a\nEND", "a here-document of COPY"),
