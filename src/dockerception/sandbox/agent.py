@@ -72,10 +72,13 @@ def _receive_exactly(connection: socket.socket, size: int) -> bytes:
 
 def _own_agent(keys: tuple[str, ...], name: str) -> str:
     """Start OpenSSH's agent in the current directory and give it keys; returns its socket."""
-    command = ["ssh-agent", "-D", "-a", name]
     try:
         agent = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, close_fds=True
+            ["ssh-agent", "-D", "-a", name],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=_end_with_worker,  # noqa: PLW1509  a worker has one thread
         )
     except FileNotFoundError:
         raise MachineError(
@@ -96,6 +99,12 @@ def _own_agent(keys: tuple[str, ...], name: str) -> str:
             hint="a key with a passphrase must be in an agent already: ssh-add KEY, then --ssh default",
         )
     return name
+
+
+def _end_with_worker() -> None:
+    """Have the program that is about to start end with this worker, whatever happens to that."""
+    linux.forbid_new_privileges()  # else the kernel forgets the second wish: the agent is a set-group-id program
+    linux.end_with_parent(signal.SIGKILL)
 
 
 def _connect(path: str) -> socket.socket:
