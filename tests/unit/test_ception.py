@@ -112,6 +112,32 @@ def test_what_an_engine_can_not_do_is_refused_before_it_starts(
     assert [level.settings.secrets for level in engine.levels] == [options.get("secrets", ())] * 2
 
 
+def test_caches_elsewhere(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    with pytest.raises(UnsupportedError, match="no cache elsewhere"):
+        bench.chain(engine, cache_to=("c",)).build()
+    engine.capabilities = Capabilities(name="The fake engine", caches=True)
+    outputs = (Output(type="oci", destination="x"),)
+    bench.chain(engine, tags=names("app"), outputs=outputs, cache_from=("c",), cache_to=("c",)).build()
+    kept = "export cache of 2 levels, 1 contexts"
+    assert engine.calls == [
+        *("build 0", "fetch context", "emit", "build 1", "publish", "export oci app:latest", kept, "publish")
+    ]
+    engine.fails["export cache"] = TransportError("The registry is gone.")
+    engine.named.clear()
+    with pytest.raises(TransportError):
+        bench.chain(engine, tags=names("app"), cache_to=("c",)).build()
+    assert engine.named == [], "a build whose cache could not be kept has failed"
+
+
+def test_an_engine_that_can_not_explain_is_told_so_before_it_starts(bench: Bench) -> None:
+    engine = FakeEngine(EMITTED)
+    with pytest.raises(UnsupportedError, match="can't say why steps are done again") as caught:
+        bench.chain(engine, explain=True).build()
+    assert caught.value.hint == "the embedded engine explains"
+    assert engine.calls == []
+
+
 def test_one_level(bench: Bench) -> None:
     engine = FakeEngine()
     outcome = bench.chain(engine, tags=names("app"), target="t").assemble()

@@ -53,10 +53,13 @@ class Mounts:
             finally:
                 os.close(lock)
 
+    def path(self, name: str) -> str:
+        """Where the directory of a cache is, or would be; its own name is the same on every machine."""
+        return os.path.join(self._folder, _directory_name(name))
+
     def find(self, name: str) -> str | None:
         """The directory of a cache, if it has been made; it is held until the lease ends."""
-        path = os.path.join(self._folder, _directory_name(name))
-        return self._directory(name) if os.path.isdir(path) else None
+        return self._directory(name) if os.path.isdir(self.path(name)) else None
 
     def _directory(self, name: str) -> str:
         directory = _directory_name(name)

@@ -33,9 +33,11 @@ class Caches:
 
     def use(self, settings: Settings) -> None:
         """Take the caches of a build, the same for all its levels.  Raises ``UsageError`` for what makes no sense."""
-        is_new = settings is not self._settings
-        self._settings = settings
-        if not is_new or not (settings.cache_from or settings.cache_to):
+        if settings is self._settings:
+            return
+        self.close()
+        self._settings, self._targets = settings, ()
+        if not (settings.cache_from or settings.cache_to):
             return
         from .sharing.options import read_source, read_target
 
@@ -44,7 +46,6 @@ class Caches:
         if sources:
             from .sharing.shared import SharedCaches
 
-            self.close()
             self._shared = SharedCaches(
                 sources, platform=settings.platform, store=self._store, steps=self._steps, report=self._report
             )

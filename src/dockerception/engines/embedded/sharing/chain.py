@@ -69,17 +69,14 @@ class ChainExport:
             for key in contexts:
                 gathered.add_context(key)
         if target.has_mounts:
-            for directory in sorted({each for level in levels for each in self._mounts(level)}):
-                self._add_mount(gathered, directory)
-        return gathered
-
-    def _mounts(self, level: SolvedLevel) -> Iterator[str]:
-        """The directories of the cache mounts of a level's steps, those apart that begin with files from elsewhere."""
-        for stage in level.reachable().values():
-            for name in _cache_names(stage):
+            stages = [stage for level in levels for stage in level.reachable().values()]
+            for name in sorted({name for stage in stages for name in _cache_names(stage)}):
                 directory = self._store.mounts.find(name)
                 if directory is not None:
-                    yield directory
+                    self._add_mount(gathered, directory)
+                else:  # no step has needed it here, but another machine's may
+                    gathered.pass_on_mount(os.path.basename(self._store.mounts.path(name)))
+        return gathered
 
     def _add_mount(self, gathered: Gathered, directory: str) -> None:
         toc = self._sandbox().diff(directory).toc
@@ -94,6 +91,7 @@ class ChainExport:
 
 
 def _cache_names(stage: Evaluated) -> Iterator[str]:
+    """The names of the cache mounts of a stage's steps, those apart that begin with files from elsewhere."""
     for step in stage.steps:
         instruction = step.instruction
         if not isinstance(instruction, ins.Run):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -80,6 +81,15 @@ class Gathered:
         """Add a cache mount by the name of its directory; ``content`` tells its contents."""
         self._mounts[name] = self._add_tar(f"mount {content}", chunks)
 
+    def pass_on_mount(self, name: str) -> None:
+        """Add a cache mount that is not here, if another cache has it."""
+        for cache in self._shared.caches() if self._shared is not None else ():
+            blob = cache.mount(name)
+            if blob is not None:
+                self._mounts[name] = blob
+                self.blobs[blob] = Blob(cache.descriptor(blob), partial(_passed_on, cache, blob))
+                return
+
     def document(self, lost: set[str]) -> Document:
         """What the cache says, without what needs the blobs that are ``lost``."""
         layers = {layer: each for layer, each in self._layers.items() if each.blob not in lost}
@@ -97,7 +107,7 @@ class Gathered:
             steps=tuple(steps.values()),
             stages=tuple(stages),
             contexts=tuple(SharedContext(key=key, blob=blob) for key, blob in self._contexts.items()),
-            mounts=tuple(SharedMount(name=name, blob=blob) for name, blob in self._mounts.items()),
+            mounts=tuple(SharedMount(name=name, blob=blob) for name, blob in self._mounts.items() if blob not in lost),
         )
 
     def _pack(self, stack: tuple[str, ...], check: Check) -> tuple[SharedLayer, Blob]:
@@ -106,7 +116,7 @@ class Gathered:
         promised = self._shared.promised(layer) if self._shared is not None else None
         if promised is not None and self._store.layers.find(layer) is None:
             cache, shared = promised
-            return shared, Blob(cache.descriptor(shared.blob), lambda: _passed_on(cache, shared.blob))
+            return shared, Blob(cache.descriptor(shared.blob), partial(_passed_on, cache, shared.blob))
         packed: OutgoingLayer = pack_layer(self._store, self._faces, stack, self._packing, check)
         size = self._store.layers.get(layer).size
         return SharedLayer(diff_id=packed.diff_id, blob=packed.blob.digest, size=size), Blob(packed.blob, packed.read)

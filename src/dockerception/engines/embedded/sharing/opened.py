@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
-from ....errors import ImageError
+from ....errors import ImageError, ImageNotFoundError
 from ....oci import manifest as manifests
 from ....oci import media_types
 from ....oci.manifest import Descriptor, Manifest
@@ -106,7 +106,10 @@ def _document(place: OpenPlace, manifest: Manifest) -> Document:
         raise ImageError(f"{place.title} is neither a cache of this version nor an image: its config is a {kind}.")
     if size > documents.LIMIT:
         raise ImageError(f"{place.title} has {size} bytes of records; more than {documents.LIMIT} are not accepted.")
-    data = read_small(place, manifest.config)
+    try:
+        data = read_small(place, manifest.config)
+    except ImageNotFoundError as error:  # there is a cache, without its records
+        raise ImageError(error.message) from error
     if kind == documents.MEDIA_TYPE:
         return documents.decode(data, origin=place.title)
     return inline.read(data, manifest, origin=place.title)
