@@ -132,6 +132,7 @@ def _settings(request: BuildRequest) -> Settings:
         ssh=request.ssh,
         allow=request.allow,
         pull=request.pull,
+        explain=request.explain,
         epoch=int(time.time()) if epoch is None else epoch,
         is_epoch_fixed=epoch is not None,
         max_context=request.max_context,

@@ -104,6 +104,7 @@ class Chain:
     def _build_level(self, index: int, origin: Origin, *, will_emit: bool) -> Built:
         level = Level(
             index=index,
+            place=self._request.place,
             dockerfile=origin.dockerfile,
             context=origin.context,
             target=self._request.target if index == 0 else "",

@@ -14,7 +14,7 @@ import msgspec
 from .engines.base import Built, Emission, EmitRequest, Engine, Settings
 from .errors import BuilderError, EmitTimeoutError, StreamError
 from .oci.toc import Toc
-from .progress import Reporter, StepFinished, StepProgress, StepStarted
+from .progress import Reporter, StepExplained, StepFinished, StepProgress, StepStarted
 from .request import BuildRequest
 from .store.durable import disk_errors
 from .store.records import Record
@@ -22,6 +22,7 @@ from .store.store import Store
 
 if TYPE_CHECKING:
     from .context.tarstream import Received
+    from .engines.explaining import Miss
 
 ORIGIN = "The context that the builder emitted"
 _STEP = 0
@@ -85,7 +86,7 @@ class Emitter:
     def _known(self, key: str) -> Emitted | None:
         """What the same builder has emitted before, here or where a cache elsewhere comes from."""
         settings = self._settings
-        if settings.no_cache or "emit" in settings.no_cache_filter:
+        if self._is_asked_for:
             return None
         found = self._recorded(key)
         if found is None and settings.cache_from and self._engine.fetch_context(key):
@@ -99,7 +100,26 @@ class Emitter:
             return None
         return Emitted(toc=toc, spool=self._store.contexts.spool_path(value.decode()), key=key, is_cached=True)
 
+    def _miss(self, built: Built) -> Miss | None:
+        """This miss, where the engine explains; it is reported, if that is asked for."""
+        if not self._engine.capabilities.explains:
+            return None
+        from .emit_traces import emit_miss
+        from .engines.explaining import ASKED
+
+        miss = emit_miss(self._store.traces, built, self._request, self._settings, self._key(built))
+        if self._settings.explain:
+            why = ASKED if self._is_asked_for else miss.why()
+            self._report(StepExplained(step=_STEP, cause=why.cause, text=why.text, paths=why.paths))
+        return miss
+
+    @property
+    def _is_asked_for(self) -> bool:
+        """Whether the builder is to be run whatever is known."""
+        return self._settings.no_cache or "emit" in self._settings.no_cache_filter
+
     def _run(self, built: Built) -> Emitted:
+        miss = self._miss(built)
         request = EmitRequest(
             command=self._request.command, network=self._settings.network, timeout=self._request.emit_timeout
         )
@@ -113,6 +133,8 @@ class Emitter:
         digest = self._store.contexts.keep(received.toc, path)
         key = self._key(built)
         self._store.records.put([Record(key, digest.encode(), (f"context:{digest}",))])
+        if miss is not None:
+            miss.keep()
         return Emitted(toc=received.toc, spool=self._store.contexts.spool_path(digest), key=key)
 
     def _receive(self, emission: Emission, descriptor: int) -> Received:

@@ -26,6 +26,19 @@ class StepLog(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     stream: int = 2
 
 
+class StepExplained(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Why a step has to be done though it, or one like it, was done before (``--explain``).
+
+    ``cause`` is one of ``engines.explaining.Cause``, ``text`` the same in words; ``paths`` are the files that differ,
+    where the cause is ``files``.
+    """
+
+    step: int
+    cause: str
+    text: str
+    paths: tuple[str, ...] = ()
+
+
 class StepFinished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """A step ended.  ``error`` is empty unless it failed; ``seconds`` is wall time."""
 
@@ -62,7 +75,7 @@ class LevelFinished(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     cached: bool
 
 
-Event = StepStarted | StepLog | StepFinished | StepProgress | Notice | LevelFinished
+Event = StepStarted | StepExplained | StepLog | StepFinished | StepProgress | Notice | LevelFinished
 Reporter = Callable[[Event], None]
 
 

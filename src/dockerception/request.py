@@ -44,6 +44,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
     pull: bool = False
+    explain: bool = False
     network: Network = "default"
     platform: Platform | None = None
     outputs: tuple[Output, ...] = ()
@@ -59,6 +60,12 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""
     engine: str = ""
     emit_helper: str = ""
+
+    @property
+    def place(self) -> str:
+        """What tells the sources from others on this machine: where they and their Dockerfile are."""
+        source = os.path.realpath(self.source) if os.path.isdir(self.source) else self.source
+        return f"{source} {os.path.realpath(self.dockerfile) if os.path.isfile(self.dockerfile) else self.dockerfile}"
 
 
 def epoch_from_environment() -> int | None:

@@ -87,6 +87,7 @@ def make_request(options: Options) -> BuildRequest:
         ssh=options.ssh,
         allow=frozenset(options.allow),
         pull=options.pull,
+        explain=options.explain,
         network=options.network,
         platform=options.platform,
         outputs=_outputs(options),

@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     ssh: tuple[SshAgent, ...] = ()
     allow: tuple[str, ...] = ()
     pull: bool = False
+    explain: bool = False
     network: Network = "default"
     platform: Platform | None = None
     progress: str = "auto"
@@ -164,6 +165,11 @@ BUILDING: Final = (
         multiple=True,
         type=Value("entitlement", privileges.entitlement),
         help="What steps may do: security.insecure is RUN --security=insecure; network.host is RUN --network=host.",
+    ),
+    _common(
+        "--explain",
+        is_flag=True,
+        help="Say why the first step of a stage that is not cached is not, and why the builder is run again.",
     ),
     _common("--pull", is_flag=True, help="Look bases up at their source, though the store has them."),
     NETWORK,

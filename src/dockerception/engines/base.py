@@ -62,7 +62,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     to what was written for it.  ``epoch`` is the time, in seconds, that lands in images; ``is_epoch_fixed`` says that
     it came from SOURCE_DATE_EPOCH.  ``no_cache_filter`` names stages, ``level:N`` and ``emit``.
     ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.  ``secrets`` and ``ssh`` are what steps
-    find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``).
+    find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``).  ``explain`` asks for a
+    ``StepExplained`` of steps that have to be done again.
     """
 
     build_args: Mapping[str, str] = {}
@@ -78,15 +79,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
     pull: bool = False
+    explain: bool = False
     epoch: int
     is_epoch_fixed: bool = False
     max_context: int = 0
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """One build of the chain.  ``will_emit`` says that its image is going to be run as a builder."""
+    """One build of the chain.  ``will_emit`` says that its image is going to be run as a builder.  ``place`` tells the
+    sources of the chain from others on this machine; it is for explanations, and in no key."""
 
     index: int
+    place: str = ""
     dockerfile: Dockerfile
     context: Context
     target: str = ""
@@ -169,7 +173,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
     ``epoch``: write the given time into images.  ``caches``: read and write caches elsewhere (``cache_from``).
-    ``secrets``, ``ssh``: have steps read them.  ``insecure``: run steps with all privileges.
+    ``explains``: say why steps miss.  ``secrets``, ``ssh``: have steps read them.
+    ``insecure``: run steps with all privileges.
     """
 
     name: str
@@ -177,6 +182,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     stage_filters: bool = True
     epoch: bool = True
     caches: bool = False
+    explains: bool = False
     secrets: bool = True
     ssh: bool = True
     insecure: bool = True

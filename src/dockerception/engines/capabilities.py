@@ -20,7 +20,12 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
         )
     if (settings.cache_from or settings.cache_to) and not capabilities.caches:
         raise UnsupportedError(
-            f"{name} has no cache elsewhere (--cache-from, --cache-to).", hint="the engines embedded and buildx have them"
+            f"{name} has no cache elsewhere (--cache-from, --cache-to).",
+            hint="the engines embedded and buildx have them",
+        )
+    if settings.explain and not capabilities.explains:
+        raise UnsupportedError(
+            f"{name} can't say why steps are done again (--explain).", hint="the embedded engine explains"
         )
     _check_privileges(capabilities, settings)
     if settings.is_epoch_fixed and not capabilities.epoch:

@@ -17,7 +17,7 @@ from typing import Final
 from ..errors import FREE_SPACE, DiskFullError, StoreError
 from .durable import disk_errors
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _BUSY_SECONDS: Final = 60.0
 
 _SCHEMA: Final = """
@@ -37,8 +37,12 @@ CREATE TABLE images (config TEXT PRIMARY KEY, platform TEXT NOT NULL, layers TEX
 CREATE TABLE names (
   name TEXT NOT NULL, platform TEXT NOT NULL, config TEXT NOT NULL, PRIMARY KEY (name, platform)
 ) WITHOUT ROWID;
-CREATE TABLE records (key TEXT PRIMARY KEY, value BLOB NOT NULL, parts BLOB) WITHOUT ROWID;
+CREATE TABLE records (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE listings (root TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE traces (
+  site TEXT NOT NULL, slot TEXT NOT NULL, key TEXT NOT NULL, made REAL NOT NULL, facts BLOB NOT NULL,
+  PRIMARY KEY (site, slot, key)
+) WITHOUT ROWID;
 """
 
 

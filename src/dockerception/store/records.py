@@ -16,12 +16,11 @@ from .ledger import Ledger, Transaction
 
 
 class Record(msgspec.Struct, frozen=True):
-    """A cache record: a key (64 hex digits), what it stands for, what that keeps alive, and the key's parts."""
+    """A cache record: a key (64 hex digits), what it stands for, and what that keeps alive."""
 
     key: str
     value: bytes
     keeps: tuple[str, ...] = ()
-    parts: bytes = b""
 
 
 class Records:
@@ -48,20 +47,15 @@ class Records:
                     continue
                 if not _is_there(transaction, record):
                     transaction.connection.execute(
-                        "INSERT OR REPLACE INTO records VALUES (?, ?, ?)", (record.key, record.value, record.parts)
+                        "INSERT OR REPLACE INTO records VALUES (?, ?)", (record.key, record.value)
                     )
-                    transaction.put(thing, size=len(record.value) + len(record.parts), keeps=record.keeps)
+                    transaction.put(thing, size=len(record.value), keeps=record.keeps)
                 transaction.hold(thing)
-
-    def parts(self, key: str) -> bytes | None:
-        """The stored parts of a key; None if it has no record."""
-        rows = self._ledger.rows("SELECT parts FROM records WHERE key = ?", (key,))
-        return rows[0][0] if rows else None
 
 
 def _is_there(transaction: Transaction, record: Record) -> bool:
-    found = transaction.connection.execute("SELECT value, parts FROM records WHERE key = ?", (record.key,)).fetchone()
-    return found == (record.value, record.parts) and transaction.keeps(f"record:{record.key}") == set(record.keeps)
+    found = transaction.connection.execute("SELECT value FROM records WHERE key = ?", (record.key,)).fetchone()
+    return found == (record.value,) and transaction.keeps(f"record:{record.key}") == set(record.keeps)
 
 
 class Listings:

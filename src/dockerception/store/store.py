@@ -20,6 +20,7 @@ from .prune import Pruner
 from .records import Listings, Records
 from .removal import Remove, remove_tree
 from .sweep import sweep
+from .traces import Traces
 
 _FOLDERS: Final = ("blobs", "blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs")
 _DATABASE: Final = "store.db"
@@ -60,6 +61,7 @@ class Store:
         self.images = Images(self._ledger, self.blobs, self.layers)
         self.records = Records(self._ledger)
         self.listings = Listings(self._database)
+        self.traces = Traces(self._ledger)
         self.contexts = Contexts(self.root, self._ledger, self._lease, self.blobs)
         self.mounts = Mounts(self.root, self._ledger)
         self.pruner = Pruner(self.root, self._database, self._ledger, self._lease)

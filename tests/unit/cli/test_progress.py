@@ -17,6 +17,7 @@ from dockerception.errors import StepError
 from dockerception.progress import (
     LevelFinished,
     Notice,
+    StepExplained,
     StepFinished,
     StepLog,
     StepProgress,
@@ -138,6 +139,7 @@ def test_json_objects_carry_the_events() -> None:
     written: list[str] = []
     render = JsonRenderer(written.append, lambda: 5.0)
     render(StepStarted(step=1, level=0, name="one"))
+    render(StepExplained(step=1, cause="files", text="a is new", paths=("a",)))
     render(StepLog(step=1, data="ü".encode()[:1], stream=1))
     render(StepLog(step=1, data="ü".encode()[1:] + b"\xff\n", stream=1))
     render(StepProgress(step=1, done_bytes=1, total_bytes=2, files=3, note="n"))
@@ -149,6 +151,9 @@ def test_json_objects_carry_the_events() -> None:
     assert all(text.endswith("\n") and text.count("\n") == 1 for text in written)
     events = [json.loads(text) for text in written]
     assert all(event.pop("time") == 5.0 for event in events)
+    assert events.pop(1) == {
+        "event": "step-explained", "step": 1, "cause": "files", "text": "a is new", "paths": ["a"],
+    }  # fmt: skip
     assert events[:7] == [
         {"event": "step-started", "step": 1, "level": 0, "name": "one"},
         {"event": "step-log", "step": 1, "stream": "stdout", "text": ""},
@@ -171,11 +176,13 @@ def test_tty_prints_what_is_quick_without_drawing() -> None:
     render(StepStarted(step=1, level=0, name="one\x1b[2J"))
     render(StepFinished(step=1, cached=True))
     render(StepStarted(step=2, level=0, name="two"))
+    render(StepExplained(step=2, cause="files", text="a\x1b[2J is new"))
     render(StepFinished(step=2, error="exit code 1"))
     render(Notice(text="look"))
     render.close()
     assert written == [
         "\x1b[32m✓\x1b[0m one\x1b[2m  CACHED\x1b[0m\n",
         "\x1b[31m✗ two\x1b[0m  exit code 1\n",
+        "\x1b[2m  not cached: a is new\x1b[0m\n",
         "\x1b[33mnote:\x1b[0m look\n",
     ]

@@ -14,28 +14,25 @@ KEY = "1" * 64
 
 def test_a_record(store: Store, root: str) -> None:
     assert store.records.get(KEY) is None
-    assert store.records.parts(KEY) is None
     layer = add_tree_layer(store)
-    store.records.put([Record(KEY, b"value", (f"layer:{layer.layer}",), b"parts"), Record("2" * 64, b"")])
+    store.records.put([Record(KEY, b"value", (f"layer:{layer.layer}",)), Record("2" * 64, b"")])
     with Store(root) as other:
         assert other.records.get(KEY) == b"value"
-        assert other.records.parts(KEY) == b"parts"
         assert other.records.get("2" * 64) == b""
 
 
 def test_a_later_record_replaces_an_earlier_one(store: Store, root: str) -> None:
     old, new = add_tree_layer(store), add_tree_layer(store)
     store.records.put([Record(KEY, b"old", (f"layer:{old.layer}",))])
-    store.records.put([Record(KEY, b"new", (f"layer:{new.layer}",), b"parts")])
+    store.records.put([Record(KEY, b"new", (f"layer:{new.layer}",))])
     store.close()
     with Store(root) as other:
         assert other.records.get(KEY) == b"new"
-        assert other.records.parts(KEY) == b"parts"
         assert prune(root) == {f"layer:{old.layer}"}
 
 
 def test_the_same_record_again_changes_nothing(store: Store, root: str) -> None:
-    record = Record(KEY, b"value", (f"layer:{add_tree_layer(store).layer}",), b"parts")
+    record = Record(KEY, b"value", (f"layer:{add_tree_layer(store).layer}",))
     store.records.put([record])
     before = _changes(root)
     store.records.put([record])
@@ -81,7 +78,6 @@ def test_a_record_ends_with_the_image_that_it_led_to(store: Store) -> None:
     store.records.put([Record(KEY, image.image.encode(), (f"image:{image.image}",))])
     store.images.remove(image.image)
     assert store.records.get(KEY) is None
-    assert store.records.parts(KEY) is None
 
 
 def test_listings(store: Store, root: str) -> None:

@@ -76,7 +76,7 @@ def _of_the_future(root: str) -> None:
     [
         (_write(b"this is no database, and long enough to be seen as none" * 100), "is damaged", "move the store"),
         (_damage, "is damaged", "move the store"),
-        (_of_the_future, "has schema version 99, not 1", "DOCKERCEPTION_HOME"),
+        (_of_the_future, "has schema version 99, not 2", "DOCKERCEPTION_HOME"),
         (lambda root: os.mkdir(os.path.join(root, "store.db")), "can't be written", "DOCKERCEPTION_HOME"),
     ],
 )

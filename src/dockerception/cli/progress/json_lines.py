@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 
 from ...errors import DockerceptionError
-from ...progress import Event, LevelFinished, Notice, StepFinished, StepLog, StepProgress, StepStarted
+from ...progress import Event, LevelFinished, Notice, StepExplained, StepFinished, StepLog, StepProgress, StepStarted
 from ..summary import Summary
 
 _STREAMS = {1: "stdout", 2: "stderr"}
@@ -55,6 +55,13 @@ class JsonRenderer:
         match event:
             case StepStarted():
                 return "step-started", {"step": event.step, "level": event.level, "name": event.name}
+            case StepExplained():
+                return "step-explained", {
+                    "step": event.step,
+                    "cause": event.cause,
+                    "text": event.text,
+                    "paths": event.paths,
+                }
             case StepLog():
                 text = self._decode(event)
                 return "step-log", {"step": event.step, "stream": _STREAMS[event.stream], "text": text}

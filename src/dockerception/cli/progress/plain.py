@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from ...errors import DockerceptionError
-from ...progress import Event, LevelFinished, Notice, StepFinished, StepLog, StepProgress, StepStarted
+from ...progress import Event, LevelFinished, Notice, StepExplained, StepFinished, StepLog, StepProgress, StepStarted
 from .. import formats
 from ..summary import Summary
 from .lines import LineBuffer
@@ -43,6 +43,8 @@ class PlainRenderer:
                     self._print(event.step, [])
                 case StepLog() if event.step in self._steps:
                     self._log(event.step, self._steps[event.step].lines[event.stream].add(event.data))
+                case StepExplained() if event.step in self._steps:
+                    self._print(event.step, [f"not cached: {event.text}"])
                 case StepProgress() if event.step in self._steps:
                     self._progress(event)
                 case StepFinished() if event.step in self._steps:

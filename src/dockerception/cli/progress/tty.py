@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from ...errors import DockerceptionError
-from ...progress import Event, LevelFinished, Notice, StepFinished, StepLog, StepProgress, StepStarted
+from ...progress import Event, LevelFinished, Notice, StepExplained, StepFinished, StepLog, StepProgress, StepStarted
 from .. import formats
 from ..summary import Summary
 from .lines import LineBuffer, without_controls
@@ -39,6 +39,7 @@ class _Step:
         self.buffers = {1: LineBuffer(), 2: LineBuffer()}
         self.tail: deque[str] = deque(maxlen=_LOG_LINES)
         self.progress = ""
+        self.explanation = ""
 
 
 class TtyRenderer:
@@ -62,10 +63,15 @@ class TtyRenderer:
                 case StepLog() if event.step in self._steps:
                     step = self._steps[event.step]
                     step.tail.extend(without_controls(line) for line in step.buffers[event.stream].add(event.data))
+                case StepExplained() if event.step in self._steps:
+                    self._steps[event.step].explanation = without_controls(event.text)
                 case StepProgress() if event.step in self._steps:
                     self._steps[event.step].progress = describe_progress(event)
                 case StepFinished() if event.step in self._steps:
-                    self._print(_ending(self._steps.pop(event.step), event))
+                    step = self._steps.pop(event.step)
+                    self._print(_ending(step, event))
+                    if step.explanation:
+                        self._print(f"\x1b[2m  not cached: {step.explanation}\x1b[0m")
                 case Notice():
                     self._print(f"\x1b[33m{event.severity}:\x1b[0m {without_controls(event.text)}")
                 case LevelFinished() | _:

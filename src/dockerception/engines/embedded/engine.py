@@ -56,7 +56,7 @@ class _Handle(msgspec.Struct, frozen=True):
 class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
-    capabilities = Capabilities(name="The embedded engine", platforms=False, caches=True)
+    capabilities = Capabilities(name="The embedded engine", platforms=False, caches=True, explains=True)
 
     def __init__(
         self,
@@ -157,6 +157,7 @@ class EmbeddedEngine:
             evaluator,
             bases,
             recorded=self._caches.recorded(),
+            traces=self._store.traces,
             faces=self.faces,
             make_executor=make_executor,
             steps=self._steps,

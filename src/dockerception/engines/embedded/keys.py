@@ -1,7 +1,6 @@
 """Cache keys: SHA-256 over a canonical, versioned encoding of named parts.
 
-A key holds no local path, user, engine or clock, so another machine computes the same one.  The parts are kept beside
-it: ``--explain`` prints the first one that differs.
+A key holds no local path, user, engine or clock, so another machine computes the same one.
 """
 
 from __future__ import annotations
@@ -30,11 +29,6 @@ _encode = msgspec.msgpack.Encoder(order="deterministic").encode
 def derive(kind: str, parts: Parts) -> str:
     """The key (64 hex digits) of a thing of this kind that depends on exactly these parts."""
     return hashlib.sha256(_encode(("dockerception", VERSION, kind, parts))).hexdigest()
-
-
-def encode_parts(parts: Parts) -> bytes:
-    """The parts as they are kept for explanations."""
-    return _encode(parts)
 
 
 def run_parts(instruction: ins.Run, step: Step, network: str, shown: tuple[object, ...]) -> Parts:

@@ -12,8 +12,6 @@ import msgspec
 from ...errors import DockerceptionError
 from ...store.records import Record
 from ...store.store import Store
-from . import keys
-from .keys import Parts
 from .values import Evaluated, StageState
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -63,7 +61,7 @@ class Recorded:
         if record is not None and self._store.layers.find(record.layer) is not None:
             return record
         found = self._elsewhere.layer(key) if self._elsewhere is not None else None
-        return None if found is None else self.keep_layer(key, (), found)
+        return None if found is None else self.keep_layer(key, found)
 
     def stage(self, definition: str, stage: Evaluated) -> StageState | None:
         """The state of a stage by its definition key."""
@@ -73,10 +71,10 @@ class Recorded:
         found = self._elsewhere.stage(definition, *_shape(stage))
         return None if found is None else self.keep_stage(definition, found)
 
-    def keep_layer(self, key: str, parts: Parts, record: LayerRecord) -> LayerRecord:
-        """Record what a step's content key stands for, with the parts of the key."""
+    def keep_layer(self, key: str, record: LayerRecord) -> LayerRecord:
+        """Record what a step's content key stands for."""
         keeps = (f"layer:{record.layer}",)
-        self._store.records.put([Record(key, _encode(record), keeps, keys.encode_parts(parts))])
+        self._store.records.put([Record(key, _encode(record), keeps)])
         return record
 
     def keep_stage(self, definition: str, state: StageState) -> StageState:

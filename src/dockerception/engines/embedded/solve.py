@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ...dockerfile import instructions as ins
 from ...errors import DockerceptionError
 from ...store.layers import Layer
+from ...store.traces import Traces
 from ..base import Level
 from . import keys
 from .bases import Bases
@@ -30,8 +31,8 @@ from .steps import RunningStep, Steps
 from .values import Evaluated, StageState
 
 if TYPE_CHECKING:
+    from ..explaining import Miss
     from .execute import Executor
-    from .misses import Miss
 
 _COPIES = (ins.Copy, ins.Add)
 
@@ -50,6 +51,7 @@ class Solver:
         bases: Bases,
         *,
         recorded: Recorded,
+        traces: Traces,
         faces: Faces,
         make_executor: Callable[[], Executor],
         steps: Steps,
@@ -57,6 +59,7 @@ class Solver:
     ) -> None:
         self._level = level
         self._recorded = recorded
+        self._traces = traces
         self._faces = faces
         self._make_executor = make_executor
         self._executor: Executor | None = None
@@ -161,7 +164,7 @@ class Solver:
                         is_first_miss = False
                     made = self._execute(stage, position, layers, running.number)
                     record = LayerRecord(made.layer, self._level.settings.epoch)
-                    self._recorded.keep_layer(key, parts, record)
+                    self._recorded.keep_layer(key, record)
                     miss.keep()
             layers.append(record.layer)
             created.append(record.created)
@@ -169,11 +172,18 @@ class Solver:
         return StageState(key=key, layers=tuple(layers), created=tuple(created), steps=tuple(steps))
 
     def _miss(self, stage: Evaluated, position: int, key: str, parts: Parts) -> Miss:
-        from .misses import Miss
-        from .step_facts import step_facts
+        from .step_facts import step_miss
 
-        facts = step_facts(stage, position, parts, self._sources(stage, position), self._bound(stage, position))
-        return Miss(self._store, self._level, stage, position, key, facts)
+        return step_miss(
+            self._traces,
+            self._level,
+            stage,
+            position,
+            key=key,
+            parts=parts,
+            sources=self._sources(stage, position),
+            bound=self._bound(stage, position),
+        )
 
     def _explain(self, miss: Miss, stage: Evaluated, running: RunningStep) -> None:
         """Say why the first step of a stage missed, if that is asked for; the later ones miss because it did."""

@@ -6,8 +6,12 @@ import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from ...progress import Reporter, StepFinished, StepStarted
+from ...progress import Reporter, StepExplained, StepFinished, StepStarted
+
+if TYPE_CHECKING:
+    from ..explaining import Explanation
 
 
 class RunningStep:
@@ -44,6 +48,12 @@ class Steps:
         finally:
             seconds = time.monotonic() - started
             self._report(StepFinished(step=running.number, cached=running.is_cached, seconds=seconds, error=error))
+
+    def explain(self, running: RunningStep, explanation: Explanation) -> None:
+        """Report why a step has to be done."""
+        self._report(
+            StepExplained(step=running.number, cause=explanation.cause, text=explanation.text, paths=explanation.paths)
+        )
 
     def cached(self, name: str, *, level: int = 0) -> None:
         """Report a step that a whole cached stage contains."""
