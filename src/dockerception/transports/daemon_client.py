@@ -1,13 +1,14 @@
 """Clients of Docker's API, which Podman's sockets speak too: found as the daemons' own command lines find them.
 
 Docker: ``DOCKER_HOST``, ``DOCKER_CONTEXT``, the current context, else the default socket; TLS as ``DOCKER_TLS_VERIFY``
-and ``DOCKER_CERT_PATH`` or the context have it; ``ssh://`` through the system's own ``ssh``.  Podman:
+and ``DOCKER_CERT_PATH`` or the context have it; ``ssh://`` through the system's own ``ssh`` (``ssh_bridge``).  Podman:
 ``CONTAINER_HOST``, else the user's socket, else the system's.
 """
 
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -19,6 +20,7 @@ Options = Callable[[str], dict[str, Any]]
 """From an address to the keyword arguments of ``docker.APIClient``."""
 
 _PING_SECONDS: Final = 5
+_SSH_SECONDS: Final = 40
 _DOCKER_SOCKET: Final = "unix:///var/run/docker.sock"
 _SYSTEM_SOCKET: Final = "/run/podman/podman.sock"
 
@@ -100,19 +102,43 @@ def explanation(error: BaseException) -> str:
 
 def _answering(host: str, *, remedy: str, options_of: Options = _plain) -> Any:
     """A client, if the daemon answers a ping; with a ``remedy`` silence is an error, since the user named the host."""
-    import docker
+    if host.startswith("ssh://"):
+        return _answering_by_ssh(host, remedy)
     from docker import errors
 
     try:
-        options = options_of(host)
-        options["use_ssh_client"] = host.startswith("ssh://")
-        pinging = docker.APIClient(**options, version="auto", timeout=_PING_SECONDS)
-        pinging.close()
-        # Loading a big image, or a silent builder, may take any time before the next answer.
-        return docker.APIClient(**options, version=pinging.api_version, timeout=None)
+        return _client(options_of(host))
     except (errors.DockerException, OSError) as error:
         if remedy:
-            raise TransportError(
-                f"No daemon answers at {host}.", details=explanation(error), hint=f"start it, or {remedy}"
-            ) from error
+            raise _silence(host, explanation(error), remedy) from error
         return None
+
+
+def _client(options: dict[str, Any], *, timeout: float = _PING_SECONDS) -> Any:
+    import docker
+
+    pinging = docker.APIClient(**options, version="auto", timeout=timeout)
+    pinging.close()
+    # Loading a big image, or a silent builder, may take any time before the next answer.
+    return docker.APIClient(**options, version=pinging.api_version, timeout=None)
+
+
+def _answering_by_ssh(host: str, remedy: str) -> Any:
+    """As ``_answering``.  The bridge ends with the client."""
+    from docker import errors
+
+    from .ssh_bridge import SshBridge
+
+    bridge = SshBridge(host)
+    try:
+        client = _client({"base_url": bridge.address}, timeout=_SSH_SECONDS)
+    except (errors.DockerException, OSError) as error:
+        said = bridge.said()
+        bridge.close()
+        raise _silence(host, said or explanation(error), remedy or "correct the address") from error
+    weakref.finalize(client, bridge.close)
+    return client
+
+
+def _silence(host: str, details: str, remedy: str) -> TransportError:
+    return TransportError(f"No daemon answers at {host}.", details=details, hint=f"start it, or {remedy}")
