@@ -13,8 +13,8 @@ from .context.tar_context import TarContext
 from .emitting import Emitted
 from .engines import choice
 from .engines.base import Engine, Settings
-from .errors import UsageError
-from .progress import Reporter, silent
+from .errors import DockerceptionError, UsageError
+from .progress import Notice, Reporter, silent
 from .proxies import find_proxies
 from .reference import Platform
 from .request import BuildRequest, epoch_from_environment
@@ -114,6 +114,21 @@ def _chain(request: BuildRequest, report: Reporter, given: Engine | None) -> Ite
         nullcontext(given) if given is not None else open_engine(request, store, report) as engine,
     ):
         yield Chain(request, _settings(request), engine, store, report)
+        if store.has_grown:
+            _make_room(store, request.keep_storage, report)
+
+
+def _make_room(store: Store, cap: int | None, report: Reporter) -> None:
+    """Keep the store under its cap.  The build has done its work, and is not to fail for this."""
+    from .library import space
+
+    try:
+        pruned = space.make_room(store, space.cap(store, cap).limit)
+    except DockerceptionError as error:
+        report(Notice(text=f"No room could be made in the store: {error.message}", severity="warning"))
+        return
+    if pruned.things:
+        report(Notice(text=f"Old cache has made room in the store: {pruned.bytes_freed / 1e6:.1f} MB."))
 
 
 def _settings(request: BuildRequest) -> Settings:

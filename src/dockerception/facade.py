@@ -71,15 +71,16 @@ def build(
     engine: str | Engine = "",
     emit_helper: str = "",
     store: str = "",
+    keep_storage: int | None = None,
     report: Reporter = silent,
 ) -> Image:
     """Run the whole chain: build the builder, run it, build the runtime image from what it emits.
 
     ``engine`` is a name as in ``--engine``, or an engine object (see ``dockerception.testing``), which stays open; the
     image of an engine with a place of its own is brought into the store as well, where it has no name.  ``command``
-    replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_context`` in bytes, ``epoch`` in
-    seconds since 1970 (default: SOURCE_DATE_EPOCH, else now).  ``report`` gets progress events, from several threads.
-    Raises a subclass of ``DockerceptionError``; then nothing is named and nothing written.
+    replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_context`` and ``keep_storage`` (the store's cap)
+    in bytes, ``epoch`` in seconds since 1970 (default: SOURCE_DATE_EPOCH, else now).  ``report`` gets progress events,
+    from several threads.  Raises a subclass of ``DockerceptionError``; then nothing is named and nothing written.
     """
     path, read_stdin = _opened(source)
     request = BuildRequest(
@@ -115,6 +116,7 @@ def build(
         engine=engine if isinstance(engine, str) else "",
         emit_helper=emit_helper,
         store=store,
+        keep_storage=keep_storage,
     )
     return _made(api.build, request, report, engine)
 
@@ -147,6 +149,7 @@ def assemble(
     engine: str | Engine = "",
     emit_helper: str = "",
     store: str = "",
+    keep_storage: int | None = None,
     report: Reporter = silent,
 ) -> Image:
     """Build one image from one context, as ``docker build`` does.  Options and errors as for ``build``."""
@@ -179,6 +182,7 @@ def assemble(
         engine=engine if isinstance(engine, str) else "",
         emit_helper=emit_helper,
         store=store,
+        keep_storage=keep_storage,
     )
     return _made(api.assemble, request, report, engine)
 
@@ -211,6 +215,7 @@ def context(
     engine: str | Engine = "",
     emit_helper: str = "",
     store: str = "",
+    keep_storage: int | None = None,
     report: Reporter = silent,
 ) -> Iterator[EmittedContext]:
     """Build the builder, run it, and give what it emits, valid inside the ``with`` block.
@@ -245,6 +250,7 @@ def context(
         engine=engine if isinstance(engine, str) else "",
         emit_helper=emit_helper,
         store=store,
+        keep_storage=keep_storage,
     )
     with api.context(request, report, _given(engine)) as emitted:
         yield emitted

@@ -25,7 +25,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
     ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_helper`` is an image or a path, for
     the engine buildx.  ``emit_timeout`` is in seconds,
-    ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.
+    ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.  ``keep_storage`` is the store's cap in
+    bytes, None for the user's default.
     """
 
     source: str = "."
@@ -56,6 +57,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_context: int = DEFAULT_MAX_CONTEXT
     epoch: int | None = None
     store: str = ""
+    keep_storage: int | None = None
     isolation: Isolation = "auto"
     runtime: str = ""
     engine: str = ""

@@ -1,6 +1,7 @@
 """The user's config file: ``$XDG_CONFIG_HOME/dockerception/config.toml`` (``~/.config/…``).
 
     engine = "buildx:cluster"
+    keep-storage = "50g"
 
     [registries."docker.io"]
     mirrors = ["https://cache.example/hub"]
@@ -19,6 +20,7 @@ from typing import Any, Final
 
 import msgspec
 
+from . import sizes
 from .errors import UsageError
 
 
@@ -31,10 +33,12 @@ class RegistryConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UserConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The file as values; everything is empty where there is no file.  ``path`` is where it is, or would be."""
+    """The file as values; everything is empty where there is no file.  ``path`` is where it is, or would be;
+    ``keep_storage`` is the store's cap in bytes."""
 
     path: str
     engine: str = ""
+    keep_storage: int | None = None
     registries: Mapping[str, RegistryConfig] = {}
 
 
@@ -89,7 +93,7 @@ def _fields(table: Mapping[str, Any], known: Mapping[str, _Kind], prefix: str, m
             continue
         kind, read = known[key]
         try:
-            values[key] = read(value)
+            values[key.replace("-", "_")] = read(value)
         except TypeError:
             mistakes.append(f"{prefix}{key} is not {kind}")
     return values
@@ -99,6 +103,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise TypeError
     return value
+
+
+def _cap(value: object) -> int:
+    try:
+        return sizes.cap(_text(value))
+    except UsageError as error:
+        raise TypeError from error
 
 
 def _flag(value: object) -> bool:
@@ -122,7 +133,11 @@ def _table(value: object) -> dict[str, Any]:
 
 
 _Kind = tuple[str, Callable[[Any], Any]]
-_TOP: Final[Mapping[str, _Kind]] = {"engine": ("a text", _text), "registries": ("a table", _table)}
+_TOP: Final[Mapping[str, _Kind]] = {
+    "engine": ("a text", _text),
+    "keep-storage": ("a size such as 50g, or none", _cap),
+    "registries": ("a table", _table),
+}
 _REGISTRY: Final[Mapping[str, _Kind]] = {
     "mirrors": ("a list of texts", _texts),
     "insecure": ("true or false", _flag),

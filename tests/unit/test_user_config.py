@@ -25,6 +25,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 
 EVERYTHING = """
 engine = "buildx:cluster"
+keep-storage = "1.5g"
 [registries."docker.io"]
 mirrors = ["one.example", "http://two.example/hub"]
 [registries."lan:5000"]
@@ -42,6 +43,7 @@ def test_every_key(write: Write) -> None:
     write(EVERYTHING)
     found = user_config.load()
     assert found.engine == "buildx:cluster"
+    assert found.keep_storage == 3 << 29
     assert found.registries == {
         "docker.io": RegistryConfig(mirrors=("one.example", "http://two.example/hub")),
         "lan:5000": RegistryConfig(insecure=True, ca=("/home/me/ca.pem",)),
@@ -49,11 +51,15 @@ def test_every_key(write: Write) -> None:
 
 
 def test_all_mistakes_are_told_together(write: Write) -> None:
-    write('engine = 1\nmotor = "x"\n[registries]\na = 1\n[registries.b]\ninsecure = "yes"\nmirrors = [""]\nx = 1\n')
+    more = 'keep-storage = "much"\n'
+    write(
+        more + 'engine = 1\nmotor = "x"\n[registries]\na = 1\n[registries.b]\ninsecure = "yes"\nmirrors = [""]\nx = 1\n'
+    )
     with pytest.raises(UsageError) as caught:
         user_config.load()
     for mistake in (
         "engine is not a text",
+        "keep-storage is not a size such as 50g, or none",
         "motor is unknown",
         'registries."a" is not a table',
         'registries."b".insecure is not true or false',

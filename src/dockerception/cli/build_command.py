@@ -99,6 +99,7 @@ def make_request(options: Options) -> BuildRequest:
         max_context=options.max_context,
         epoch=epoch_from_environment(),
         store=options.store,
+        keep_storage=options.keep_storage,
         isolation=options.isolation,
         runtime=options.runtime,
         engine=options.engine,

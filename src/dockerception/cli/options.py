@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import click
 import msgspec
 
+from .. import sizes
 from ..engines import choice
 from ..engines.base import Network, Output, Secret, SshAgent
 from ..errors import UsageError
@@ -59,6 +60,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""
     engine: str = ""
     emit_helper: str = ""
+    keep_storage: int | None = None
     store: str = ""
 
 
@@ -182,12 +184,19 @@ BUILDING: Final = (
     _common(
         "--max-context",
         metavar="SIZE",
-        type=Value("size", values.size),
+        type=Value("size", sizes.size),
         default=DEFAULT_MAX_CONTEXT,
         help="The largest context that is taken from a stream: 500m, 2g; 0 is no limit.  [default: 64g]",
     ),
     ISOLATION,
     RUNTIME,
+    _common(
+        "--keep-storage",
+        metavar="SIZE|none",
+        type=Value("size", sizes.cap),
+        help="Afterwards, old cache makes room until the store has at most this: 20g; none is no cap.  [default: of the"
+        " config file, else a tenth of the disk]",
+    ),
     store_option,
 )
 SHOWING: Final = (

@@ -11,19 +11,9 @@ from ..engines.attributes import fields
 from ..engines.base import Output
 from ..errors import UsageError
 
-_SIZE: Final = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 _SECONDS: Final = (86400, 3600, 60, 1)
-_UNITS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _OUTPUT_TYPES: Final = ("docker", "oci", "tar", "local", "image", "registry")
-
-
-def size(text: str) -> int:
-    """A size in bytes: ``500m``, ``2g``, ``1.5GiB``, ``4096``.  Units are powers of 1024, as in Docker's options."""
-    found = _SIZE.fullmatch(text.strip())
-    if not found:
-        raise UsageError(f"“{text}” is not a size.", hint="write it as a number and a unit: 500m, 2g, or bytes")
-    return int(float(found[1]) * 1024 ** _UNITS[found[2].lower()])
 
 
 def duration(text: str) -> float:

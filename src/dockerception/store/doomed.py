@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+import time
+from typing import Final
 
+from . import graph
 from .lease import held_things
 from .ledger import USE_GRAIN, Transaction
 
-Refs = dict[str, list[str]]
+_TRACES_KEPT: Final = 30 * 86400.0  # seconds; what was pruned is remembered a while, to be told
 
 
 def forget_doomed(transaction: Transaction, root: str, *, everything: bool, before: float) -> list[str]:
@@ -18,11 +20,9 @@ def forget_doomed(transaction: Transaction, root: str, *, everything: bool, befo
     since the epoch).  A cache record stays, unless ``everything``, if all that it led to stays anyway.  So do cache
     mounts, unless ``everything``.
     """
-    uses = dict(transaction.connection.execute("SELECT id, used FROM things ORDER BY id").fetchall())
-    refs = _refs(transaction)
-    recent = (thing for thing, used in uses.items() if used + USE_GRAIN > before)
-    names = (thing for thing in uses if thing.startswith("name:"))
-    reached = _reached(refs, [*held_things(root), *names, *recent])
+    found = graph.read(transaction)
+    recent = (thing for thing, used in found.uses.items() if used + USE_GRAIN > before)
+    reached = graph.reached(found.targets, [*held_things(root), *found.names, *recent])
 
     def may_go(thing: str) -> bool:
         if thing in reached:
@@ -30,31 +30,14 @@ def forget_doomed(transaction: Transaction, root: str, *, everything: bool, befo
         kind = thing.partition(":")[0]
         if everything or kind not in ("record", "mount"):
             return True
-        return kind == "record" and not (thing in refs and reached.issuperset(refs[thing]))
+        return kind == "record" and not (thing in found.targets and reached.issuperset(found.targets[thing]))
 
-    doomed = [thing for thing in uses if may_go(thing)]
+    doomed = [thing for thing in found.uses if may_go(thing)]
     for thing in doomed:
         transaction.forget(thing)
     _forget_listings(transaction, everything=everything)
+    transaction.connection.execute("DELETE FROM traces WHERE made < ?", (time.time() - _TRACES_KEPT,))
     return doomed
-
-
-def _refs(transaction: Transaction) -> Refs:
-    refs: Refs = {}
-    for source, target in transaction.connection.execute("SELECT source, target FROM refs"):
-        refs.setdefault(source, []).append(target)
-    return refs
-
-
-def _reached(refs: Refs, roots: Iterable[str]) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(roots)
-    while waiting:
-        thing = waiting.pop()
-        if thing not in reached:
-            reached.add(thing)
-            waiting += refs.get(thing, ())
-    return reached
 
 
 def _forget_listings(transaction: Transaction, *, everything: bool) -> None:

@@ -110,18 +110,19 @@ class Layers:
         layer = Layer(layer=_new_id(), diff_id=diff_id, has_tree=True, size=disk_usage(finished))
         with self._ledger.writing() as transaction:
             self._place(finished, layer.layer)
-            self._write(transaction, layer)
+            self._write(transaction, layer, room=layer.size)
         return layer
 
     def set_tree(self, layer: Layer, finished: str) -> Layer:
         """Give a layer its tree face from a finished directory, as ``add_tree``; a tree that is there already stays."""
+        room = disk_usage(finished)
 
         def change(current: Layer) -> Layer:
             if not os.path.isdir(self.tree_path(layer.layer)):
                 self._place(finished, layer.layer)
             return msgspec.structs.replace(current, has_tree=True)
 
-        return self._change(layer, change)
+        return self._change(layer, change, room=room)
 
     def set_toc(self, layer: Layer, toc: Toc) -> Layer:
         """Give a layer its toc face.  A layer that has a blob keeps its toc, whose offsets point into the blob."""
@@ -146,24 +147,25 @@ class Layers:
         """The list of a layer's entries; the layer must have that face."""
         return Toc.decode(self._blobs.read(layer.toc))
 
-    def _change(self, layer: Layer, change: Callable[[Layer], Layer]) -> Layer:
+    def _change(self, layer: Layer, change: Callable[[Layer], Layer], *, room: int | None = None) -> Layer:
         """Change what is known of a layer now, which may be more than the caller's value says."""
         with self._ledger.writing() as transaction:
             row = transaction.connection.execute(layer_rows.BY_ID, (layer.layer,)).fetchone()
             if row is None:
                 raise _gone(layer.layer)
             changed = change(self._faces(layer_rows.read(row)))
-            self._write(transaction, changed)
+            self._write(transaction, changed, room=room)
         return changed
 
     def _place(self, finished: str, layer: str) -> None:
         with disk_errors("keeping a layer's tree"):
             os.rename(finished, self.tree_path(layer))
 
-    def _write(self, transaction: Transaction, layer: Layer) -> None:
+    def _write(self, transaction: Transaction, layer: Layer, *, room: int | None = None) -> None:
+        """Write a layer's row; ``room`` is what its tree takes on the disk, None for what is known already."""
         transaction.connection.execute(layer_rows.WRITE, layer_rows.parameters(layer))
         keeps = [layer.toc, layer.diff_id if layer.has_blob else "", layer.original.digest if layer.original else ""]
-        transaction.put(f"layer:{layer.layer}", keeps=[f"blob:{digest}" for digest in keeps if digest])
+        transaction.put(f"layer:{layer.layer}", size=room, keeps=[f"blob:{digest}" for digest in keeps if digest])
         transaction.hold(f"layer:{layer.layer}")
 
     def _as_is(self, layer: Layer) -> Layer | None:

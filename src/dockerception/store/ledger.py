@@ -53,10 +53,12 @@ class Transaction:
         """What a thing keeps alive by itself."""
         return {row[0] for row in self.connection.execute("SELECT target FROM refs WHERE source = ?", (thing,))}
 
-    def put(self, thing: str, *, size: int = 0, keeps: Iterable[str] = ()) -> None:
-        """Record a thing and exactly what it keeps alive from now on; again: its size and use time are renewed."""
+    def put(self, thing: str, *, size: int | None = None, keeps: Iterable[str] = ()) -> None:
+        """Record a thing, the room that it takes by itself in bytes (None: what is known, at first nothing), and
+        exactly what it keeps alive from now on; again: its use time is renewed."""
         self.connection.execute(
-            "INSERT INTO things VALUES (?1, ?2, ?3, ?3) ON CONFLICT (id) DO UPDATE SET size = ?2, used = ?3",
+            "INSERT INTO things VALUES (?1, coalesce(?2, 0), ?3, ?3)"
+            " ON CONFLICT (id) DO UPDATE SET size = coalesce(?2, size), used = ?3",
             (thing, size, self._now),
         )
         self.connection.execute("DELETE FROM refs WHERE source = ?", (thing,))

@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from ..errors import DockerceptionError
+from .cap import Holdings, forget_oldest, holdings
 from .database import Database
 from .doomed import forget_doomed
 from .durable import disk_errors
@@ -63,9 +64,34 @@ class Pruner:
         the first error of ``remove``, after everything else has been done.
         """
         errors = self.sweep(remove)
-        before = time.time() - older_than if older_than > 0 else math.inf
         with self._ledger.writing() as transaction:
-            things = forget_doomed(transaction, self._root, everything=everything, before=before)
+            things = forget_doomed(transaction, self._root, everything=everything, before=_moment(older_than))
+        return self._give_back(things, remove, errors)
+
+    def make_room(self, limit: int, *, older_than: float = 0.0, remove: Remove) -> Pruned:
+        """Delete what has been used least recently until the store has at most ``limit`` bytes.
+
+        What a name leads to, or a running build holds, is never touched; ``older_than`` and errors as with ``prune``.
+        Where nothing is to go, nothing is written.
+        """
+        if self.holdings().excess(limit) == 0:
+            return Pruned(things=(), bytes_freed=0)
+        with self._ledger.writing() as transaction:
+            things = forget_oldest(transaction, self._root, limit=limit, before=_moment(older_than))
+        return self._give_back(things, remove, [])
+
+    def holdings(self) -> Holdings:
+        """What the store has, and what of it may go.  Cache mounts, which steps write to, are measured for it."""
+        folder = os.path.join(self._root, "caches")
+        rows = self._ledger.rows("SELECT id, size FROM things WHERE id GLOB 'mount:*'")
+        sizes = {thing: disk_usage(os.path.join(folder, thing.removeprefix("mount:"))) for thing, _ in rows}
+        changed = [(sizes[thing], thing) for thing, size in rows if sizes[thing] != size]
+        with self._ledger.writing() as transaction:
+            transaction.connection.executemany("UPDATE things SET size = ? WHERE id = ?", changed)
+            return holdings(transaction, self._root)
+
+    def _give_back(self, things: list[str], remove: Remove, errors: list[DockerceptionError]) -> Pruned:
+        """Remove the files whose rows are gone; raises the first error, of ``errors`` and of its own."""
         freed = 0
         for path in self._move_rubbish():
             size = disk_usage(path)
@@ -105,6 +131,11 @@ class Pruner:
                         continue
                     moved.append(place)
         return moved
+
+
+def _moment(older_than: float) -> float:
+    """The point in time before which what was used may go."""
+    return time.time() - older_than if older_than > 0 else math.inf
 
 
 def _remove(path: str, remove: Remove) -> None:

@@ -88,6 +88,11 @@ class Store:
         """This process's directory for unfinished things, on the store's disk."""
         return self._lease.scratch
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether this process may have brought something here: all of it came by way of ``scratch``."""
+        return self._lease.has_scratch
+
     def temporary(self, suffix: str = "") -> str:
         """A fresh path in ``scratch``; nothing is made there."""
         return self._lease.temporary(suffix)

@@ -130,6 +130,49 @@ def test_prune_keeps_what_was_used_lately(run: Run, add_image: AddImage) -> None
     assert run("images", "-q").out != ""
 
 
+def test_prune_may_stop_when_enough_has_gone(run: Run, add_image: AddImage, store_root: Path) -> None:
+    add_image("named", files={"a": os.urandom(90_000)})
+    for number in range(3):
+        add_image(files={"b": os.urandom(90_000 + number)})
+    ran = run("prune", "--force", "--keep-storage", "300k")
+    assert (ran.code, run("images", "-q").out.count("\n")) == (0, 3)
+    assert "Total reclaimed space: 9" in ran.out
+    assert "Removed 0 things." in run("prune", "--force", "--keep-storage", "300k").out
+    assert "Removed 0 things." in run("prune", "--force", "--keep-storage", "0", "--until", "1h").out
+    run("prune", "--force", "--keep-storage", "0")
+    assert run("images").out.splitlines()[1:] == [line for line in run("images").out.splitlines() if "named" in line]
+    assert run("prune", "--force", "--all", "--keep-storage", "0").code == 2
+
+
+def test_a_build_makes_room_for_what_it_brings(run: Run, store_root: Path, tmp_path: Path) -> None:
+    """Cache of earlier builds goes; what has a name stays, and so does what the build itself has just made."""
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+
+    def assemble(*options: str) -> tuple[str, str]:
+        (project / "file").write_bytes(os.urandom(100_000))
+        ran = run("assemble", *options, "--progress", "plain", "--iidfile", str(tmp_path / "id"), str(project))
+        assert ran.code == 0
+        return (tmp_path / "id").read_text(), ran.err
+
+    named, _ = assemble("-t", "named")
+    first, _ = assemble()
+    second, told = assemble("--keep-storage", "400k")
+    assert "Old cache has made room" not in told, "all of it fits"
+    rows = {row["Type"]: row for row in map(json.loads, run("df", "--format", "json").out.splitlines())}
+    assert rows["blobs"]["Bytes"] > 300_000 > rows["blobs"]["Reclaimable"] > 200_000
+    third, told = assemble("--keep-storage", "1k")
+    assert "Old cache has made room in the store: 0.2 MB." in told
+    left = {path.name for path in (store_root / "blobs" / "sha256").iterdir()}
+    assert [each.removeprefix("sha256:") in left for each in (named, first, second, third)] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+
+
 def test_df_adds_up_to_what_the_disk_says(add_image: AddImage, store_root: Path) -> None:
     add_image("app", files={"a": os.urandom(300_000)})
     with Store(str(store_root)) as store:
@@ -144,7 +187,8 @@ def test_df_prints_a_total(run: Run, add_image: AddImage, store_root: Path) -> N
     add_image("app")
     lines = run("df").out.splitlines()
     assert lines[0] == str(store_root)
-    assert lines[-1].split()[0] == "total"
+    assert lines[-3].split()[0] == "total"
+    assert lines[-1].endswith("(a tenth of the disk); nothing would go to keep it.")
     rows = [json.loads(line) for line in run("df", "--format", "json").out.splitlines()]
     assert {"Type": "blobs", "Count": 3}.items() <= rows[1].items()
 

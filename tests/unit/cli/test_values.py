@@ -17,31 +17,6 @@ from dockerception.errors import UsageError
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [
-        ("0", 0),
-        ("4096", 4096),
-        ("500m", 500 << 20),
-        ("2g", 2 << 30),
-        ("2G", 2 << 30),
-        ("2GB", 2 << 30),
-        ("2GiB", 2 << 30),
-        ("1.5k", 1536),
-        ("10b", 10),
-        (" 1t ", 1 << 40),
-    ],
-)
-def test_size(text: str, expected: int) -> None:
-    assert values.size(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "m", "-1", "1x", "1 2", "ten", "1mm"])
-def test_what_is_no_size(text: str) -> None:
-    with pytest.raises(UsageError, match="is not a size"):
-        values.size(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
     [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400), ("2d", 172800), ("0.5", 0.5), ("1m5", 65)],
 )
 def test_duration(text: str, expected: float) -> None:
