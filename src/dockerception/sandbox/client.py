@@ -16,7 +16,7 @@ from ..oci.toc import Toc
 from . import calls, ladders, launch, probe, wire
 from .calls import Reply
 from .ladders import ISOLATIONS, Isolation
-from .messages import Abilities, Ability, DiffResult, RunRequest, RunResult, Unpacked, Written
+from .messages import KEPT, Abilities, Ability, DiffResult, RunRequest, RunResult, Unpacked, Written
 
 _CANCEL_INTERVAL: Final = 0.02  # seconds between two looks at a cancel event
 _KILL: Final = 9
@@ -119,6 +119,11 @@ class Sandbox:
 
     def close(self) -> None:
         """End the helper with every container and mount.  Calls that go on raise ``MachineError``."""
+        if self._rungs is not None and self._rungs.stacking == "copied" and not self._is_closed:
+            try:
+                self.delete([f"{self._scratch}/{KEPT}"])
+            except DockerceptionError:
+                pass  # the helper has ended; what is in there is swept with the rest
         with self._lock:
             self._is_closed = True
             helper, self._helper = self._helper, None

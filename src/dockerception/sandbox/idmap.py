@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ from .causes import Cause
 
 _SUBUID: Final = "/etc/subuid"
 _SUBGID: Final = "/etc/subgid"
+_WANTS_OWNER: Final = re.compile(r"(?i)(chown|chgrp|owner|set\w*[ug]id|setgroups).*(Invalid argument|not permitted)")
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -56,6 +58,14 @@ def cause() -> Cause:
         return Cause("the program newuidmap is missing", "apt-get install uidmap")
     ranges_of_user = f"--add-subuids 100000-165535 --add-subgids 100000-165535 {_user()}"
     return Cause("this user has no ranges in /etc/subuid and /etc/subgid", f"as root: usermod {ranges_of_user}")
+
+
+def explain(output: str) -> str:
+    """What to do about a step that failed, if its output says that it wanted an owner that this user can't give."""
+    if os.geteuid() == 0 or not _WANTS_OWNER.search(output) or has_subordinate_ids():
+        return ""
+    why = cause()
+    return f"{why.reason}, so steps can give files to no other owner than 0; {why.remedy}"
 
 
 def write(pid: int) -> None:

@@ -9,6 +9,8 @@ import msgspec
 from ..oci.toc import Toc
 
 DEFAULT_HOSTNAME: Final = "buildkitsandbox"
+KEPT: Final = "kept-copy"
+"""What a directory is called that one run leaves in the scratch directory for the next one."""
 
 MountKind = Literal["bind", "cache", "tmpfs", "layers", "secret", "script", "agent"]
 

@@ -56,6 +56,7 @@ def _run(call: RunCall, session: Session, upper: str, work: str, scratch: str) -
             copied=f"{scratch}/root",
             upper=upper,
             work=work,
+            keep=call.scratch,
             is_thrown_away=not request.upper,
         ),
     )

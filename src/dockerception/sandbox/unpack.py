@@ -7,12 +7,12 @@ import errno
 import os
 from typing import Final
 
-from ..errors import ImageError
+from ..errors import ImageError, MachineError
 from ..oci import entry
 from ..oci.entry import CHAR, DIRECTORY, FILE, Entry
 from ..oci.tarreader import TarReader
 from ..oci.tarwriter import OPAQUE_NAME, WHITEOUT_PREFIX
-from . import linux
+from . import causes, linux
 from .below import Below
 from .calls import UnpackCall, UnpackReply
 from .marks import OVERLAY_PREFIXES
@@ -28,7 +28,7 @@ def perform(call: UnpackCall, session: Session) -> UnpackReply:
     source = session.descriptors[0]
     below = Below([f"{session.trees}/{layer}" for layer in reversed(call.below)])
     os.mkdir(call.tree, 0o755)
-    os.chroot(call.tree)
+    _enter(call.tree)
     os.chdir("/")
     os.umask(0)
     writer = TreeWriter(below)
@@ -50,6 +50,16 @@ def perform(call: UnpackCall, session: Session) -> UnpackReply:
     writer.finish()
     _sync()
     return UnpackReply(entries, size, tuple(writer.absent), tuple(writer.absent_xattrs))
+
+
+def _enter(tree: str) -> None:
+    try:
+        os.chroot(tree)
+    except PermissionError as error:
+        cause = causes.of_no_namespaces(causes.facts())
+        raise MachineError(
+            f"Layers can't be unpacked by this user without a user namespace: {cause.reason}.", hint=cause.remedy
+        ) from error
 
 
 def _add(writer: TreeWriter, reader: TarReader, found: Entry) -> None:

@@ -113,6 +113,42 @@ def test_the_same_layer(lab: Lab, place: str) -> None:
         assert layer(lab, sandbox, "true") == layer(lab, lab.sandbox, "true")
 
 
+@pytest.mark.parametrize("place", ["containers on copies", "no namespaces"])
+def test_the_next_run_goes_on_with_the_copy_of_the_last_one(lab: Lab, place: str) -> None:
+    prepare(lab)
+    with standing_on(lab, place) as sandbox:
+        upper = lab.fresh()
+        request = RunRequest(layers=("busybox", "top"), args=("sh", "-c", CHANGES), upper=upper, work=lab.fresh())
+        assert sandbox.run(request, None, 2, 2).returncode == 0
+        kept = lab.root / "tmp/kept-copy"
+        busybox = (kept / "root/bin/busybox").stat().st_ino
+        os.rename(upper, lab.tree("changed"))
+        (lab.tree("above") / "new").mkdir(parents=True)
+        stacks = [("busybox", "top", "changed", "above"), ("busybox", "top")]
+        listing = "find / -xdev \\( -path /dev -o -path /proc -o -path /sys -o -path /etc \\) -prune -o -print | sort"
+        listing += " | xargs stat -c '%n %F %a %u %g'"
+        seen = []
+        for each in (sandbox, lab.sandbox):
+            for stack in stacks:
+                seen.append(_output(each, RunRequest(layers=stack, args=("sh", "-c", listing), upper=lab.fresh())))
+                if each is sandbox and stack == stacks[0]:
+                    assert (kept / "root/bin/busybox").stat().st_ino == busybox
+        assert seen[:2] == seen[2:]
+        assert "/becomes-folder directory" in seen[0]
+        assert "/becomes-folder regular file" in seen[1]
+    assert not kept.exists()
+
+
+def _output(sandbox: Sandbox, request: RunRequest) -> str:
+    read_end, write_end = os.pipe()
+    run = sandbox.begin(request, None, write_end, write_end)
+    os.close(write_end)
+    with open(read_end, "rb") as reader:
+        said = reader.read().decode()
+    assert run.wait().returncode == 0, said
+    return said
+
+
 CWD = ["made", "made/for", "made/for/it"]
 SEEN = """
 cat /run/secret; stat -c '%a %u' /run/secret; cat /copied/one; cat /host/file; ls /cache; echo kept > /cache/new
@@ -155,12 +191,8 @@ def test_what_a_run_is_shown(lab: Lab, place: str, tmp_path: Path) -> None:
     assert sorted(os.listdir(cache)) == ["new", "old"]
     assert os.listdir(tmp_path / "host") == ["file"]
     assert (lab.tree("busybox") / "etc/hosts").read_text() == "the image's own\n"
-    assert sorted(found.keys() - {"", "etc", "data", "dev", "proc", "sys"}) == [
-        "made",
-        "made/for",
-        "made/for/it",
-        "mine",
-    ]
+    unchanged = {"", "etc", "etc/hosts", "data", "dev", "proc", "sys"}  # copied up, or moved aside and back
+    assert sorted(found.keys() - unchanged) == ["made", "made/for", "made/for/it", "mine"]
     assert [e.path for e in found.values() if e.path.startswith(("dev/", "proc/", "sys/"))] == []
 
 
@@ -197,20 +229,22 @@ def test_users_and_programs_that_are_not_there(lab: Lab) -> None:
 @pytest.mark.parametrize("victim", ["parent", "helper", "worker", "process"])
 def test_a_kill_leaves_nothing_without_namespaces(lab: Lab, victim: str) -> None:
     with standing_on(lab, "no namespaces"):
+        lab.sandbox.close()
         parent = start(lab, "isolation", "chroot")
-        running = processes(lab.root)
-        helpers = sorted(pid for pid, line in running.items() if "sandbox.helper" in line)
-        pids = {
-            "parent": parent.pid,
-            "helper": helpers[0],
-            "worker": helpers[1],
-            "process": int(Path(f"/proc/{helpers[1]}/task/{helpers[1]}/children").read_text().split()[0]),
-        }
+        process = min(pid for pid, line in processes(lab.root).items() if line.startswith("sleep "))
+        worker = _parent_of(process)
+        pids = {"parent": parent.pid, "helper": _parent_of(worker), "worker": worker, "process": process}
+        assert len({*pids.values()}) == 4
+        assert _parent_of(pids["helper"]) == parent.pid
         os.kill(pids[victim], signal.SIGKILL)
         assert parent.wait(10) != 0
         wait_for_end(lab.root)
         if parent.stdout is not None:
             parent.stdout.close()
+
+
+def _parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_marks_where_devices_can_not_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

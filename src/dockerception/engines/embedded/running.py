@@ -12,6 +12,7 @@ from ...context.lookup_user import User, process_user
 from ...dockerfile import instructions as ins
 from ...errors import FREE_SPACE, ContextError, ImageError, StepError, UsageError
 from ...oci.config import ContainerConfig
+from ...sandbox import idmap
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
 from ...store.store import Store
@@ -80,6 +81,7 @@ def _step_error(step: Step, result: RunResult, output: str, store: Store) -> Ste
         126: "exit code 126 means that a command can't be executed; is its mode right, and its architecture?",
         137: "exit code 137 means SIGKILL; was the memory exhausted?",
     }.get(result.returncode, "")
+    hint = idmap.explain(output) or hint
     if _is_full(store.root):
         hint = f"the store's disk is full, where the step wrote; {FREE_SPACE}"
     return StepError(f"“{step.text}” failed with exit code {result.returncode}.", details=output, hint=hint)

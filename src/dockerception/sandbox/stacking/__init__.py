@@ -18,6 +18,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     layer's root.  ``work`` is empty or missing and of no use afterwards.  Both lie on the store's file system.  With
     ``is_thrown_away`` nobody looks at ``upper``; with ``is_readonly`` there are none of the two.
 
+    ``keep`` is a directory of the store in which a copy may be left for the next run, until the sandbox is closed.
+
     Where the stack is shown: ``mounted`` is a directory for a mount to be on, ``copied`` a path where nothing is, on
     the store's file system.
     """
@@ -28,6 +30,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     copied: str
     upper: str = ""
     work: str = ""
+    keep: str = ""
     is_thrown_away: bool = False
     is_readonly: bool = False
 
