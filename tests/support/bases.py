@@ -47,7 +47,7 @@ def busybox() -> Base:
 
     def make(path: Path) -> None:
         downloaded = path.with_suffix(".package")
-        _run_mmdebstrap(package, downloaded)
+        run_mmdebstrap(package, downloaded)
         busybox_rootfs(downloaded, path, EPOCH)
         downloaded.unlink()
 
@@ -95,7 +95,7 @@ def _debian(name: str, include: str) -> Base:
     command += [f"--dpkgopt=path-exclude=/usr/share/{part}/*" for part in _UNREAD]
     command += [f'--customize-hook=rm -rf "$1"/{pattern}' for pattern in _UNWANTED]
     command += ["--format=tar", SUITE]
-    return _base(name, tuple(command), lambda path: _run_mmdebstrap(command, path), command="bash")
+    return _base(name, tuple(command), lambda path: run_mmdebstrap(command, path), command="bash")
 
 
 def _base(name: str, recipe: tuple[str, ...], make: Callable[[Path], None], *, command: str) -> Base:
@@ -106,7 +106,8 @@ def _base(name: str, recipe: tuple[str, ...], make: Callable[[Path], None], *, c
     return Base(name=name, rootfs=rootfs, archive=archive)
 
 
-def _run_mmdebstrap(command: tuple[str, ...] | list[str], target: Path) -> None:
+def run_mmdebstrap(command: tuple[str, ...] | list[str], target: Path) -> None:
+    """Run ``command`` with ``target`` as its last word; no file of the result is newer than ``EPOCH``."""
     need("mmdebstrap")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
     subprocess.run([*command, os.fspath(target)], check=True, env=environment, stdin=subprocess.DEVNULL)

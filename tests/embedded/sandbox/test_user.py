@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
-import dockerception
-from support.tools import give_up, need, need_root
+from support.tools import need
+from support.users import copy_program, new_user, open_folders, python_of_everybody
 
 from .conftest import make_busybox
 
@@ -70,43 +67,20 @@ print(json.dumps(answer))
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[str]:
-    """A user of this machine with subordinate ids, as useradd makes them."""
-    need_root()
-    subprocess.run([need("useradd"), "--create-home", "--shell", "/bin/sh", USER], check=True)
-    try:
-        if USER not in Path("/etc/subuid").read_text():
-            give_up("useradd grants no subordinate ids on this machine")
-        yield USER
-    finally:
-        subprocess.run([need("userdel"), "--remove", USER], check=True, capture_output=True)
+    with new_user(USER) as name:
+        yield name
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> Path:
-    """A folder that every user can read, with dockerception and what the sandbox needs of others."""
-    folder = tmp_path / "program"
-    for package in (dockerception, msgspec):
-        source = Path(str(package.__file__)).parent
-        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
+    return copy_program(tmp_path / "program")
 
 
 def as_user(user: str, program: Path, store: Path, mode: str) -> dict[str, object]:
     """Run the script as the user, with a Python that the user can execute."""
-    for above in (store, *store.parents):
-        if os.stat(above).st_uid == 0 and str(above).startswith("/tmp/"):
-            above.chmod(0o755)
-    candidates = [os.path.realpath(sys.executable), "/usr/bin/python3"]
+    open_folders(store)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
-    prefix = [need("runuser"), "-u", user, "--"]
-    for python in candidates:
-        version = [*prefix, python, "-c", "import sys; print(sys.version_info[:2])"]
-        seen = subprocess.run(version, capture_output=True, text=True, check=False, env=environment, cwd="/")
-        if seen.stdout.strip() == str(sys.version_info[:2]):
-            break
-    else:
-        give_up("no Python of this version that every user can execute")
-    command = [*prefix, python, "-c", SCRIPT, str(store), mode]
+    command = [need("runuser"), "-u", user, "--", python_of_everybody(user), "-c", SCRIPT, str(store), mode]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd="/")
     assert done.returncode == 0, done.stderr
     answer: dict[str, object] = json.loads(done.stdout)
