@@ -162,6 +162,31 @@ def test_an_identity_token(lab: Lab, make_proxy: MakeProxy, docker_config: Path,
     assert tokens.methods == ["POST"]
 
 
+@pytest.mark.parametrize("takes_get", [True, False])
+def test_login_keeps_the_identity_token_that_a_service_gives(
+    lab: Lab, make_proxy: MakeProxy, docker_config: Path, repository: str, takes_get: bool
+) -> None:
+    proxy = make_proxy(TokenService("me", "secret", identity_token="lasting", takes_get=takes_get))
+    registries.login(proxy.address, "me", "secret")
+    kept = json.loads((docker_config / "config.json").read_text())
+    assert kept == {"auths": {proxy.address: {**entry("me", ""), "identitytoken": "lasting"}}}
+    lab.push(lab.add(SMALL), f"{proxy.address}/{repository}:1")
+    with pytest.raises(UnauthorizedError, match="does not accept the credentials of me"):
+        registries.login(proxy.address, "me", "guess")
+
+
+def test_login_gives_the_identity_token_to_a_helper(
+    make_proxy: MakeProxy, docker_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helper(tmp_path, monkeypatch, f"cat > {tmp_path}/stored")
+    configure(docker_config, credsStore="test")
+    proxy = make_proxy(TokenService("me", "secret", identity_token="lasting"))
+    assert registries.login(proxy.address, "me", "secret") == "docker-credential-test"
+    stored = json.loads((tmp_path / "stored").read_text())
+    assert stored == {"ServerURL": proxy.address, "Username": "<token>", "Secret": "lasting"}
+    assert "secret" not in (docker_config / "config.json").read_text()
+
+
 def test_a_service_that_knows_only_post(lab: Lab, make_proxy: MakeProxy, docker_config: Path, repository: str) -> None:
     tokens = TokenService("me", "secret", takes_get=False)
     proxy = make_proxy(tokens)

@@ -68,11 +68,11 @@ def guarded(tmp_path: Path) -> Iterator[str]:
 def test_pull_tag_push(run: Run, base: str) -> None:
     digest = inspect(base)["Digest"]
     pulled = run("pull", base)
-    assert (pulled.code, pulled.out) == (0, f"{base}: {digest}\n")
+    assert (pulled.code, pulled.out) == (0, f"{base}@{digest}\n")
     assert f"pull {base}" in pulled.err
     assert run("tag", base, f"{base}-copy").code == 0
     pushed = run("push", f"{base}-copy")
-    assert (pushed.code, pushed.out) == (0, f"{base}-copy: {digest}\n")
+    assert (pushed.code, pushed.out) == (0, f"{base}-copy@{digest}\n")
     assert raw_manifest(f"{base}-copy") == raw_manifest(base)
 
 
@@ -95,7 +95,7 @@ def test_from_pulls_and_push_pushes(run: Run, registry: str, repository: str, ba
         "digest": inspect(name)["Digest"],
         "size": len(raw_manifest(name)),
     }
-    assert f"Pushed {name}: {inspect(name)['Digest']}" in built.err
+    assert f"Pushed {name}@{inspect(name)['Digest']}" in built.err
     assert inspect(name)["Layers"][0] == inspect(base)["Layers"][0]
     assert inspect(name)["Labels"] == {"a": "b"}
 
@@ -139,7 +139,7 @@ def test_outputs_to_registries(run: Run, registry: str, repository: str, tmp_pat
     (tmp_path / "file").write_text("contents" * 1000)
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY file /file\n")
     built = run(
-        *("assemble", "-o", f"type=image,push=true,name={names[0]}"),
+        *("assemble", "--metadata-file=meta", "-o", f"type=image,push=true,name={names[0]}"),
         *("-o", f'type=registry,compression=zstd,"name={names[1]},{names[2]}",annotation.a=b', "."),
     )
     assert built.code == 0, built.err
@@ -147,6 +147,9 @@ def test_outputs_to_registries(run: Run, registry: str, repository: str, tmp_pat
     assert json.loads(raw_manifest(names[1]))["layers"][0]["mediaType"].endswith("tar+zstd")
     assert json.loads(raw_manifest(names[1]))["annotations"] == {"a": "b"}
     assert raw_manifest(names[1]) == raw_manifest(names[2])
+    metadata = json.loads((tmp_path / "meta").read_text())
+    assert metadata["image.name"] == ",".join(names)
+    assert metadata["containerimage.digest"] == inspect(names[2])["Digest"]
 
 
 @pytest.mark.parametrize(("compression", "suffix"), [("gzip", "+gzip"), ("zstd", "+zstd"), ("uncompressed", "")])

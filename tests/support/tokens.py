@@ -11,7 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class TokenService:
-    """Gives tokens to ``username`` with ``password``, or for ``identity_token``; to others for pulling only.
+    """Gives tokens to ``username`` with ``password``, or for ``identity_token``; to others for pulling only.  Who asks
+    for an identity token is given that.
 
     ``asked`` are the scopes of each request; tokens are good until ``expire``.
     """
@@ -58,7 +59,10 @@ class TokenService:
         with self._lock:
             self._good.add(token)
         name = "access_token" if method == "POST" else "token"
-        return 200, json.dumps({name: token, "expires_in": 300}).encode()
+        document: dict[str, object] = {name: token, "expires_in": 300}
+        if fields.get("offline_token") == ["true"] or fields.get("access_type") == ["offline"]:
+            document["refresh_token"] = self._identity_token
+        return 200, json.dumps(document).encode()
 
     def _is_known(self, method: str, fields: Mapping[str, list[str]], authorization: str) -> bool:
         if method == "GET":

@@ -24,7 +24,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The images of a chain, ``builders`` in their order; ``names`` are the last image's, canonical."""
+    """The images of a chain, ``builders`` in their order; ``names`` are the last image's, canonical;
+    ``pushed_names`` lead to it where outputs have written it."""
 
     builders: tuple[Made, ...] = ()
     image: str
@@ -32,6 +33,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
     familiar_names: tuple[str, ...] = ()
     materials: tuple[dict[str, str], ...] = ()
+    pushed_names: tuple[str, ...] = ()
     manifest: dict[str, str | int] | None = None
     seconds: float = 0.0
     is_cached: bool = False
@@ -51,6 +53,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             materials=tuple(
                 {"kind": each.kind, "name": each.name, "digest": each.digest} for each in outcome.materials
             ),
+            pushed_names=tuple(dict.fromkeys(each.name for each in outcome.exported if each.name)),
             manifest=_descriptor(outcome.exported),
             seconds=outcome.seconds,
             is_cached=outcome.is_cached,
@@ -89,7 +92,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return {
             **self._pushed(),
             "containerimage.config.digest": self.image,
-            "image.name": ",".join(self.names),
+            "image.name": ",".join(self.names or self.pushed_names),
             "dockerception.size": self.size,
             "dockerception.levels": [
                 {

@@ -59,6 +59,7 @@ def push(
 def login(server: str, username: str, password: str) -> str:
     """Try credentials at a registry and keep them as Docker does; returns where: a helper, or the path of a file.
 
+    A token service may give an identity token; that is kept then, and the password is not.
     Raises ``UnauthorizedError`` if the registry does not take them; then nothing is kept.
     """
     from ..transports.registry.credentials import Credentials, config_path
@@ -71,10 +72,13 @@ def login(server: str, username: str, password: str) -> str:
     credentials = Credentials(username=username, password=password)
     with Registries(find=lambda name: credentials) as registries:
         connection = registries.connection(registries.settings.endpoint(domain))
+        connection.auth.want_identity_token()
         answer = connection.ping()
         if answer.status != 200:
             raise connection.error(answer, f"The login of {username}", action="take")
-    return remember(domain, credentials, config_path())
+        token = connection.auth.identity_token
+    kept = Credentials(username=username, identity_token=token) if token else credentials
+    return remember(domain, kept, config_path())
 
 
 def logout(server: str) -> bool:

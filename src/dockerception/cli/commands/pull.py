@@ -34,4 +34,4 @@ def command(names: tuple[str, ...], platform: Platform | None, quiet: bool, prog
     with open_store(store) as opened, progress_of(progress, store, quiet=quiet) as report:
         for name in names:
             pulled = registries.pull(opened, name, platform=platform, report=report)
-            output.text(pulled.image.image if quiet else f"{name}: {pulled.digest}")
+            output.text(pulled.image.image if quiet else f"{name}@{pulled.digest}")

@@ -38,7 +38,7 @@ def command(
     """Push images of the store to their registries.
 
     A name says where to; “dockerception tag” gives an image one more.  What a registry has already is not sent again,
-    and layers that came from elsewhere keep their digests.  Prints the digest of each manifest.
+    and layers that came from elsewhere keep their digests.  Prints each name with the digest of its manifest.
 
     \b
     Examples:
@@ -56,4 +56,4 @@ def command(
     with open_store(store) as opened, progress_of(progress, store, quiet=quiet) as report:
         for name in names:
             pushed = registries.push(opened, name, platform=platform, attributes=attributes, report=report)
-            output.text(pushed.digest if quiet else f"{name}: {pushed.digest}")
+            output.text(pushed.digest if quiet else f"{name}@{pushed.digest}")

@@ -93,7 +93,7 @@ def _push(
     with Registries() as registries:
         for name in names:
             pushed = push_image(store, faces, image, name, packing, report=report, step=step, registries=registries)
-            report(Notice(text=f"Pushed {name.familiar}: {pushed.digest}"))
+            report(Notice(text=f"Pushed {name.familiar}@{pushed.digest}"))
             made.append(Exported(digest=pushed.digest, media_type=pushed.media_type, size=pushed.size, name=str(name)))
     return tuple(made)
 

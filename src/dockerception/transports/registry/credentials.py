@@ -20,7 +20,9 @@ HUB_KEY: Final = "https://index.docker.io/v1/"
 
 _HUB_NAMES: Final = frozenset({DEFAULT_DOMAIN, "index.docker.io", "registry-1.docker.io"})
 _HELPER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_TOKEN_USER: Final = "<token>"  # noqa: S105  # what helpers give as the user of an identity token
+TOKEN_USER: Final = "<token>"  # noqa: S105
+"""What helpers have as the user of an identity token."""
+
 _HELPER_SECONDS: Final = 60.0
 
 
@@ -134,7 +136,7 @@ def _ask_helper(helper: str, key: str) -> Credentials | None:
         raise TransportError(f"The credential helper “docker-credential-{helper}” has answered no document.") from error
     if not secret:
         return None
-    if username == _TOKEN_USER:
+    if username == TOKEN_USER:
         return Credentials(identity_token=secret)
     return Credentials(username=username, password=secret)
 

@@ -11,7 +11,16 @@ from typing import Any
 import msgspec
 
 from ...errors import TransportError
-from .credentials import Credentials, helper_failure, helper_for, key_of, names_host, read_config, run_helper
+from .credentials import (
+    TOKEN_USER,
+    Credentials,
+    helper_failure,
+    helper_for,
+    key_of,
+    names_host,
+    read_config,
+    run_helper,
+)
 
 
 def remember(domain: str, credentials: Credentials, path: str) -> str:
@@ -23,7 +32,9 @@ def remember(domain: str, credentials: Credentials, path: str) -> str:
     key = key_of(domain)
     helper = helper_for(domain, config)
     if helper:
-        document = {"ServerURL": key, "Username": credentials.username, "Secret": credentials.password}
+        user = TOKEN_USER if credentials.identity_token else credentials.username
+        secret = credentials.identity_token or credentials.password
+        document = {"ServerURL": key, "Username": user, "Secret": secret}
         done = run_helper(helper, "store", msgspec.json.encode(document))
         if done.returncode != 0:
             raise helper_failure(helper, "store credentials", done)
@@ -31,6 +42,8 @@ def remember(domain: str, credentials: Credentials, path: str) -> str:
     else:
         pair = f"{credentials.username}:{credentials.password}".encode()
         entry = {"auth": base64.b64encode(pair).decode()}
+        if credentials.identity_token:
+            entry["identitytoken"] = credentials.identity_token
     _change(path, lambda auths: auths.update({key: entry}))
     return f"docker-credential-{helper}" if helper else path
 

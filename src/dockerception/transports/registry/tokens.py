@@ -28,6 +28,7 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     token: str | None = None
     access_token: str | None = None
     expires_in: float | None = None
+    refresh_token: str | None = None
 
 
 class _Token(msgspec.Struct, frozen=True):
@@ -60,6 +61,8 @@ class Authenticator:
         self._credentials: Credentials | None = None
         self._is_basic = False
         self._tokens: dict[Scopes, _Token] = {}
+        self._wants_identity_token = False
+        self._identity_token = ""
 
     @property
     def credentials(self) -> Credentials | None:
@@ -69,6 +72,15 @@ class Authenticator:
                 self._credentials = self._find()
                 self._has_looked = True
             return self._credentials
+
+    @property
+    def identity_token(self) -> str:
+        """What the token service has given to be kept in place of the password; empty if it gives none."""
+        return self._identity_token
+
+    def want_identity_token(self) -> None:
+        """Ask the token service for an identity token from now on (Docker's token specification, "offline_token")."""
+        self._wants_identity_token = True
 
     def current(self, scopes: Scopes) -> str:
         """The header to begin with; empty as long as nothing was asked for."""
@@ -104,6 +116,8 @@ class Authenticator:
         text = answer.token or answer.access_token or ""
         if not text or not text.isascii() or not text.isprintable():
             raise TransportError(f"The token service of {self._registry} has answered without a token.")
+        if self._wants_identity_token:
+            self._identity_token = answer.refresh_token or self._identity_token
         seconds = max(answer.expires_in or 0.0, _DEFAULT_SECONDS) - _MARGIN_SECONDS
         token = _Token(f"Bearer {text}", self._clock() + seconds)
         self._tokens[scopes] = token
@@ -132,6 +146,8 @@ class Authenticator:
         whole = self._get(realm, service, scopes, known)
         if whole.status in (404, 405) and known is not None:
             form = {"grant_type": "password", "username": known.username, "password": known.password}
+            if self._wants_identity_token:
+                form["access_type"] = "offline"
             whole = self._post(realm, service, scopes, form)
         return self._decoded(whole, realm)
 
@@ -141,6 +157,8 @@ class Authenticator:
         query += [("scope", scope) for scope in scopes]
         if known is not None:
             query.append(("account", known.username))
+        if self._wants_identity_token:
+            query += [("client_id", _CLIENT_ID), ("offline_token", "true")]
         url = urlunsplit((parts.scheme, parts.netloc, parts.path, urlencode(query), ""))
         authorization = known.basic if known is not None else ""
         return self._http.fetch(Request(method="GET", url=url, authorization=authorization), limit=_LIMIT)
