@@ -65,9 +65,14 @@ def _runtime(ability: RuntimeAbility) -> Check:
         name=ability.name,
         works=ability.works,
         needed_for="containers, where no other runtime works",
-        detail=ability.path if ability.works else ability.reason,
+        detail=_found(ability) if ability.works else ability.reason,
         hint=ability.remedy,
     )
+
+
+def _found(ability: RuntimeAbility) -> str:
+    """Where a runtime that works is."""
+    return ability.path if ability.seccomp else f"{ability.path}, which filters no system calls (seccomp)"
 
 
 def _kernel(release: str) -> Check:

@@ -16,10 +16,12 @@ Stacking = Literal["overlay", "copied"]
 
 
 class Runtime(msgspec.Struct, frozen=True, tag=True):
-    """The OCI runtime to use: its kind, which decides its options, and its absolute path."""
+    """The OCI runtime to use: its kind, which decides its options, its absolute path, and whether it filters system
+    calls."""
 
     name: RuntimeName
     path: str
+    has_seccomp: bool = True
 
 
 class Chroot(msgspec.Struct, frozen=True, tag=True):

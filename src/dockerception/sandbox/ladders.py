@@ -37,7 +37,10 @@ def choose(isolation: Isolation, abilities: Abilities) -> Rungs:
         return Rungs(stacking, Chroot())
     runtime = _best_runtime(abilities)
     if runtime is not None:
-        return Rungs(stacking, runtime, _no_overlay(abilities) if stacking == "copied" else "")
+        warnings = [_no_overlay(abilities)] if stacking == "copied" else []
+        if not runtime.has_seccomp:
+            warnings.append(f"System calls of steps are not filtered, because {runtime.path} is built without seccomp")
+        return Rungs(stacking, runtime, "; ".join(warnings))
     if isolation == "oci" or not abilities.chroot.works:
         raise _cannot(isolation, abilities)
     return Rungs(stacking, Chroot(), _no_container(abilities))
@@ -51,8 +54,9 @@ def named(runtime: str) -> Runtime:
 
 
 def _best_runtime(abilities: Abilities) -> Runtime | None:
-    working = {each.name: each.path for each in abilities.runtimes if each.works}
-    return next((Runtime(name, working[name]) for name in RUNTIMES if name in working), None)
+    working = {each.name: each for each in abilities.runtimes if each.works}
+    names = sorted((name for name in RUNTIMES if name in working), key=lambda name: not working[name].seccomp)
+    return next((Runtime(name, working[name].path, working[name].seccomp) for name in names), None)
 
 
 def _program(path: str) -> str:

@@ -142,11 +142,13 @@ class Ability(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuntimeAbility(msgspec.Struct, frozen=True, kw_only=True):
-    """One OCI runtime: where it is and whether it ran ``true`` over an overlay."""
+    """One OCI runtime: where it is, whether it ran a shell of this machine, and whether its system calls were filtered
+    (``seccomp``)."""
 
     name: str
     path: str
     works: bool
+    seccomp: bool = True
     reason: str = ""
     remedy: str = ""
 

@@ -18,7 +18,13 @@ from .messages import Abilities, Ability, Mount, RunRequest, RuntimeAbility
 if TYPE_CHECKING:
     from .client import Sandbox
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
+_NOT_FILTERED: Final = 3
+_LOOK: Final = f"""
+while read -r name value rest; do [ "$name $value" = "Seccomp: 2" ] && exit 0; done < /proc/self/status
+exit {_NOT_FILTERED}"""
+"""Does a filter of system calls apply?  A runtime may be built without, and then ignores the profile or refuses it."""
+
 # What a dynamically linked program of the host needs, wherever its distribution keeps it.
 _HOST_FOLDERS: Final = ("/bin", "/lib", "/lib32", "/lib64", "/usr", "/nix/store", "/gnu/store")
 
@@ -117,22 +123,26 @@ def _try_runtime(sandbox: Sandbox, name: RuntimeName, stacking: Stacking, helper
     if path is None:
         install = f"apt-get install {name}"
         return RuntimeAbility(name=name, path="", works=False, reason="not installed", remedy=install)
-    program = process.find("true")
-    if not helper.works or program is None:
-        reason = "it needs namespaces" if program else "there is no program “true”"
+    shell = process.find("sh")
+    if not helper.works or shell is None:
+        reason = "it needs namespaces" if shell else "there is no program “sh”"
         return RuntimeAbility(name=name, path=path, works=False, reason=reason)
     folders = [folder for folder in _HOST_FOLDERS if os.path.isdir(folder)]
     request = RunRequest(
         layers=(),
-        args=(os.path.realpath(program),),
+        args=(os.path.realpath(shell), "-c", _LOOK),
         mounts=tuple(Mount(kind="bind", source=os.path.realpath(f), target=f, is_readonly=True) for f in folders),
     )
-    try:
-        result = sandbox.begin_with(request, stacking, Runtime(name, path)).wait()
-    except DockerceptionError as error:
-        return RuntimeAbility(name=name, path=path, works=False, reason=error.message, remedy=error.hint)
-    reason = "" if result.returncode == 0 else result.message or f"“true” exited with code {result.returncode}"
-    return RuntimeAbility(name=name, path=path, works=result.returncode == 0, reason=reason)
+    reasons = []
+    for is_filtered in (True, False):
+        try:
+            result = sandbox.begin_with(request, stacking, Runtime(name, path, is_filtered)).wait()
+        except DockerceptionError as error:
+            return RuntimeAbility(name=name, path=path, works=False, reason=error.message, remedy=error.hint)
+        if result.returncode in (0, _NOT_FILTERED):
+            return RuntimeAbility(name=name, path=path, works=True, seccomp=is_filtered and not result.returncode)
+        reasons.append(result.message or f"the shell exited with code {result.returncode}")
+    return RuntimeAbility(name=name, path=path, works=False, reason=reasons[-1])
 
 
 def _subordinate_ids() -> Ability:

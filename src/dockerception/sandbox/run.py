@@ -9,7 +9,7 @@ import msgspec
 from ..errors import StoreError
 from . import executable, linux, mountpoints, mounts, network_files, removal, rootpath, runtime, spec
 from .calls import Chroot, RunCall
-from .isolation import Ground
+from .isolation import Ground, oci
 from .messages import RunResult
 from .stacking import Wanted
 from .worker import Session, show_layers
@@ -83,6 +83,4 @@ def _run_on(ground: Ground, call: RunCall, session: Session) -> RunResult:
         from .isolation import chroot
 
         return chroot.run(ground, session)
-    from .isolation import oci
-
     return oci.run(ground, call.isolation, session)

@@ -1,4 +1,4 @@
-"""What a container may do: Docker's defaults.  A seccomp profile belongs here when there is one."""
+"""What a container may do: Docker's defaults.  Its system calls are in ``seccomp``."""
 
 from __future__ import annotations
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 from collections.abc import Sequence
 from typing import Final
+
+import msgspec
 
 from . import privileged, security
 from .messages import Mount, RunRequest
@@ -16,8 +19,17 @@ SYSTEM_FOLDERS: Final = ("dev", "proc", "sys")
 _VERSION: Final = "1.0.2"
 _DEVICES: Final = ("full", "null", "random", "tty", "urandom", "zero")
 _PRIVATE: Final = ["nosuid", "noexec", "nodev"]
+_PROGRAM: Final = "run.oci.seccomp_bpf_data"
 
 Mounted = dict[str, object]
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What system calls a container may make: the seccomp ``profile`` as JSON, and the same as the kernel's ``program``
+    (empty: the runtime makes it)."""
+
+    profile: bytes
+    program: bytes = b""
 
 
 def config(
@@ -28,13 +40,14 @@ def config(
     is_user_namespace: bool,
     has_tty_group: bool,
     terminal_size: tuple[int, int],
+    system_calls: Filter | None = None,
 ) -> dict[str, object]:
     """The whole document.  ``mounts`` are those of the request and the files of ``/etc``, resolved already.
 
     ``is_user_namespace``: the helper is not the machine's root.  ``has_tty_group``: group 5 is mapped there.
     ``terminal_size`` is in rows and columns.
     """
-    namespaces = ["mount", "pid", "ipc", "uts"]
+    namespaces = ["mount", "pid", "ipc", "uts", "cgroup"]
     if request.network == "none":
         namespaces.append("network")
     return {
@@ -47,7 +60,9 @@ def config(
             "namespaces": [{"type": name} for name in namespaces],
             "maskedPaths": () if request.is_privileged else security.MASKED_PATHS,
             "readonlyPaths": () if request.is_privileged else security.READONLY_PATHS,
+            "seccomp": msgspec.Raw(system_calls.profile if system_calls else b"null"),
         },
+        "annotations": _annotations(system_calls),
     }
 
 
@@ -64,6 +79,13 @@ def memory(mount: Mount, target: str, *, mode: int) -> Mounted:
 def bind(source: str, target: str, options: Sequence[str]) -> Mounted:
     """A bind mount with everything that is mounted below its source."""
     return {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
+
+
+def _annotations(system_calls: Filter | None) -> dict[str, str]:
+    """Those of crun; other runtimes pass them by."""
+    if system_calls is None or not system_calls.program:
+        return {}
+    return {_PROGRAM: binascii.b2a_base64(system_calls.program, newline=False).decode()}
 
 
 def _process(request: RunRequest, terminal_size: tuple[int, int]) -> dict[str, object]:

@@ -98,3 +98,11 @@ def test_causes(known: dict[str, object], words: str, remedy: str) -> None:
     cause = causes.of_no_namespaces(causes.Facts(**{**defaults, **known}))  # type: ignore[arg-type]
     assert words in cause.reason
     assert remedy in cause.remedy
+
+
+def test_a_runtime_that_filters_system_calls_goes_first_and_one_that_does_not_is_warned_of() -> None:
+    blind = RuntimeAbility(name="crun", path="/a/crun", works=True, seccomp=False)
+    assert ladders.choose("auto", abilities(blind, RUNC)) == ladders.Rungs("overlay", Runtime("runc", "/a/runc"))
+    rungs = ladders.choose("auto", abilities(blind))
+    assert rungs.isolation == Runtime("crun", "/a/crun", has_seccomp=False)
+    assert "built without seccomp" in rungs.warning

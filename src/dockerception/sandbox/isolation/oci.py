@@ -8,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from .. import linux, mounts, runtime, spec, watching
+from .. import filters, linux, mounts, runtime, seccomp, spec, watching
 from ..calls import Runtime
-from ..messages import RunResult
+from ..messages import RunRequest, RunResult
 from ..worker import Session
 from . import Ground, terminal
 
@@ -23,7 +23,7 @@ def run(ground: Ground, which: Runtime, session: Session) -> RunResult:
     if which.name == "crun" and os.path.isdir(_CGROUPS):
         # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
         linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
-    _write_config(ground, session)
+    _write_config(ground, session, _filter(ground.request, which, session.root))
     bundle = session.mounts
     os.chdir(bundle)
     linux.adopt_orphans()
@@ -71,7 +71,14 @@ def _environment(bundle: str) -> dict[str, str]:
     }
 
 
-def _write_config(ground: Ground, session: Session) -> None:
+def _filter(request: RunRequest, which: Runtime, root: str) -> spec.Filter | None:
+    if request.is_privileged or not which.has_seccomp:
+        return None
+    profile = seccomp.DEFAULT if request.capabilities is None else seccomp.encoded(request.capabilities)
+    return spec.Filter(profile, filters.program(profile, root) if which.name == "crun" else b"")
+
+
+def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | None) -> None:
     request = ground.request
     document = spec.config(
         request,
@@ -80,6 +87,7 @@ def _write_config(ground: Ground, session: Session) -> None:
         is_user_namespace=not _maps(_read("/proc/self/uid_map"), 2**32 - 2),
         has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
         terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),
+        system_calls=system_calls,
     )
     with open(f"{session.mounts}/config.json", "wb") as file:
         file.write(msgspec.json.encode(document))
