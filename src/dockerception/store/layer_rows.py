@@ -10,6 +10,7 @@ import msgspec
 from ..oci.manifest import Descriptor
 
 _COLUMNS: Final = "layer, diff_id, toc, has_tree, has_blob, original, original_type, original_size, size"
+ALL: Final = f"SELECT {_COLUMNS} FROM layers"
 BY_ID: Final = f"SELECT {_COLUMNS} FROM layers WHERE layer = ?"
 BY_DIFF_ID: Final = f"SELECT {_COLUMNS} FROM layers WHERE diff_id = ?"
 WRITE: Final = f"INSERT OR REPLACE INTO layers ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)"

@@ -143,6 +143,14 @@ class Layers:
             lambda current: msgspec.structs.replace(current, diff_id=diff_id, has_blob=True, toc=digest, size=toc.size),
         )
 
+    def mend(self, transaction: Transaction, layer: Layer) -> bool:
+        """Write down which faces of a layer are left, inside a transaction; whether they suffice."""
+        left = self._as_is(layer)
+        if left is None:
+            return False
+        self._write(transaction, left)
+        return True
+
     def toc(self, layer: Layer) -> Toc:
         """The list of a layer's entries; the layer must have that face."""
         return Toc.decode(self._blobs.read(layer.toc))

@@ -30,6 +30,7 @@ _DELETE_FACTS: Final = {
     "layer": "DELETE FROM layers WHERE layer = ?",
     "image": "DELETE FROM images WHERE config = ?",
     "record": "DELETE FROM records WHERE key = ?",
+    "name": "DELETE FROM names WHERE name || ' ' || platform = ?",
 }
 
 Row = tuple[Any, ...]

@@ -30,7 +30,7 @@ from .usage import disk_usage
 __all__ = ["Pruned", "Pruner", "Remove"]
 
 # The kind of thing whose files are in a folder, and how their names go on from there.
-_FOLDERS: Final = (
+FOLDERS: Final = (
     ("trees", "layer:"),
     ("blobs/sha256", "blob:sha256:"),
     ("contexts", "context:sha256:"),
@@ -112,7 +112,7 @@ class Pruner:
 
     def _move_rubbish(self) -> Iterator[str]:
         """Move every file that has no row to ``tmp/``, some at a time; yields where they are now."""
-        for folder, prefix in _FOLDERS:
+        for folder, prefix in FOLDERS:
             with disk_errors("listing the store"):
                 names = iter(os.listdir(os.path.join(self._root, folder)))
             while batch := list(islice(names, _BATCH)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from types import TracebackType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ..errors import DockerceptionError
 from .blobs import Blobs
@@ -21,6 +21,9 @@ from .records import Listings, Records
 from .removal import Remove, remove_tree
 from .sweep import sweep
 from .traces import Traces
+
+if TYPE_CHECKING:
+    from .verify import Verdict
 
 _FOLDERS: Final = ("blobs", "blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs")
 _DATABASE: Final = "store.db"
@@ -82,6 +85,18 @@ class Store:
                 file.write(_LAYOUT)
             # Last, for it says that the rest is there; and before SQLite does, which would let everybody read it.
             os.close(os.open(os.path.join(self.root, _DATABASE), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+    def verify(self) -> Verdict:
+        """Look whether the store is whole: every row, every digest, every reference.  Reads all that is in it."""
+        from .verify import Verifier
+
+        return Verifier(self.root, self._ledger).verify()
+
+    def repair(self, verdict: Verdict) -> tuple[str, ...]:
+        """Forget what is damaged, and what needs it; returns the ids of what was forgotten."""
+        from .repair import Repairer
+
+        return Repairer(self._ledger, self.layers, self.blobs.path, self.contexts.spool_path).repair(verdict.flaws)
 
     @property
     def scratch(self) -> str:

@@ -127,3 +127,32 @@ def test_daemons_are_found_by_their_variables(run: Run, monkeypatch: pytest.Monk
     machine(monkeypatch)
     monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2375")
     assert "ok       docker daemon: tcp://10.0.0.1:2375\n" in run("doctor").out
+
+
+def test_a_damaged_store_is_told_and_mended(run: Run, store_root: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+    (project / "file").write_bytes(b"contents" * 1000)
+    build = ("assemble", "-q", "-t", "app", str(project))
+    first = run(*build)
+    assert run("doctor", "--store").out.startswith(f"The store {store_root} is whole: ")
+    blob = max((store_root / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
+    with blob.open("r+b") as file:
+        file.seek(1000)
+        file.write(b"!")
+    (store_root / "trees" / "stray").mkdir()
+    ran = run("doctor", "--store")
+    assert ran.code == 6
+    assert f"damage   blob:sha256:{blob.name}: its bytes have the digest sha256:" in ran.out
+    assert f"rubbish  {store_root / 'trees' / 'stray'}: nothing knows of it\n" in ran.out
+    assert "hint: “dockerception doctor --store --repair”" in ran.out
+    ran = run("doctor", "--store", str(store_root), "--json")
+    assert (ran.code, json.loads(ran.out)["whole"], len(json.loads(ran.out)["flaws"])) == (6, False, 2)
+    ran = run("doctor", "--store", "--repair")
+    assert ran.code == 0
+    assert "\nImages that are lost: docker.io/library/app:latest.\n" in ran.out
+    again = run(*build)
+    assert (again.code, again.out) == (0, first.out)
+    assert run("prune", "--force").code == run("doctor", "--store").code == 0
+    assert run("doctor", "--repair").code == 2
