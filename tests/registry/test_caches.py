@@ -39,6 +39,7 @@ RUN --mount=type=cache,target=/mine echo used >> /mine/log && cp /mine/log uses 
     printf 'FROM scratch\\nCOPY main uses /\\nLABEL l=1\\n' > Dockerfile
 CMD ["tar", "-c", "Dockerfile", "main", "uses"]
 """
+PUSH = Output(type="registry")
 FILES = {"Dockerfile": DOCKERFILE, "lib": "library\n", "main": "main 1\n"}
 
 
@@ -109,7 +110,9 @@ def machine(tmp_path: Path, base: Callable[[str], bases.Base]) -> NewMachine:
     return lambda name: Machine(tmp_path / name, base("busybox").archive)
 
 
-def test_two_machines(machine: NewMachine, make_proxy: MakeProxy, repository: str) -> None:
+def test_two_machines(
+    machine: NewMachine, make_proxy: MakeProxy, repository: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     proxy = make_proxy()
     source = f"{proxy.address}/{repository}/cache"
     target = f"type=registry,ref={source},mounts=true"
@@ -118,6 +121,8 @@ def test_two_machines(machine: NewMachine, make_proxy: MakeProxy, repository: st
     assert sorted(one.done()) == ["COPY", "COPY", "COPY", "COPY", "RUN", "RUN", "WORKDIR", "run"]
 
     proxy.seen.clear()
+    monkeypatch.setenv("HOME", os.fspath(tmp_path))
+    monkeypatch.chdir(tmp_path)
     again = two.build(cache_from=(source,), cache_to=(target,))
     assert two.done() == []
     assert again.is_cached
@@ -127,6 +132,13 @@ def test_two_machines(machine: NewMachine, make_proxy: MakeProxy, repository: st
     assert proxy.count("GET", "/blobs/") == 3, "the records, the context, a layer"
     assert proxy.count("POST", "/blobs/uploads/") == 0, "nothing is sent that is there"
     manifest = raw_manifest(source)
+    proxy.seen.clear()
+    two.build(cache_from=(source,))
+    assert proxy.seen == [], "what is known here is asked for nowhere"
+
+    two.build(cache_from=(source,), tags=(Reference.parse(f"{proxy.address}/{repository}"),), outputs=(PUSH,))
+    assert proxy.count("POST", "mount=") == 1, "what came from the registry is not sent to it"
+    assert proxy.count("PUT", "/blobs/uploads/") == 1, "the config"
 
     changed = three.build({**FILES, "main": "main 2\n"}, cache_from=(source,), cache_to=(target,))
     assert three.done() == ["COPY", "RUN", "run", "COPY"]
@@ -142,9 +154,7 @@ def test_two_machines(machine: NewMachine, make_proxy: MakeProxy, repository: st
 def test_an_image_with_its_cache_in_it(machine: NewMachine, registry: str, repository: str) -> None:
     name = f"{registry}/{repository}"
     one, two = machine("one"), machine("two")
-    first = one.build(
-        tags=(Reference.parse(name),), outputs=(Output(type="registry"),), cache_to=("type=inline",), target=""
-    )
+    first = one.build(tags=(Reference.parse(name),), outputs=(PUSH,), cache_to=("type=inline",), target="")
     again = two.build(cache_from=(name,), cache_to=("type=inline",))
     assert "run" in two.done(), "the builder is not in the image"
     assert two.text(again, "main") == "main 1\n"

@@ -320,6 +320,20 @@ def test_no_cache_yet_is_no_warning(machine: NewLab, shared: Shared, tmp_path: P
     assert f"There is no cache {shared.folder} yet." in [e.text for e in lab.events if isinstance(e, Notice)]
 
 
+@pytest.mark.parametrize("compression", ["zstd", "uncompressed"])
+def test_compressions(machine: NewLab, shared: Shared, tmp_path: Path, compression: str) -> None:
+    lab = machine("a")
+    target = shared.target(f",compression={compression}")
+    built = lab.build(CHAIN, sources(tmp_path / "a-files", FILES), cache_to=(target,))
+    shared.write(lab, built)
+    suffix = "+zstd" if compression == "zstd" else ""
+    kinds = {layer["mediaType"] for layer in shared.manifest()["layers"]}
+    assert kinds == {f"application/vnd.oci.image.layer.v1.tar{suffix}"}
+    other = machine("b")
+    again = other.build(CHAIN, sources(tmp_path / "b", FILES), cache_from=(shared.source,))
+    assert other.image(again).image == lab.image(built).image
+
+
 def test_several_caches_and_tags(machine: NewLab, shared: Shared, first: str, tmp_path: Path) -> None:
     lab = machine("a2")
     files = sources(tmp_path / "other", {**FILES, "static": "other"})

@@ -5,6 +5,8 @@ It saves work and keeps digests, and is true only as far as registries keep what
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from ...reference import Reference
@@ -35,11 +37,16 @@ def find_manifest(store: Store, image: StoredImage) -> Came | None:
 
 def remember_layers(store: Store, image: StoredImage, reference: Reference) -> None:
     """Note that a repository has the layers of an image."""
+    remember(store, dict(zip(image.config.rootfs.diff_ids, image.layers, strict=True)), reference.repository)
+
+
+def remember(store: Store, layers: Mapping[str, str], repository: str) -> None:
+    """Note that a repository has layers: their ids in the store by diff_ids."""
     records = []
-    for diff_id, layer in zip(image.config.rootfs.diff_ids, image.layers, strict=True):
+    for diff_id, layer in layers.items():
         known = _repositories(store, diff_id)
-        if reference.repository not in known:
-            value = msgspec.msgpack.encode(sorted({*known, reference.repository}))
+        if repository not in known:
+            value = msgspec.msgpack.encode(sorted({*known, repository}))
             records.append(Record(_layer_key(diff_id), value, (f"layer:{layer}",)))
     if records:
         store.records.put(records)

@@ -35,6 +35,10 @@ class DirectoryPlace:
     def title(self) -> str:
         return self._place.title
 
+    @property
+    def repository(self) -> str:
+        return ""
+
     def manifest(self) -> bytes:
         digest = self._place.digest or self._tagged()
         for _ in range(_MAX_DEPTH):

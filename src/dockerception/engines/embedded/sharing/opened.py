@@ -37,6 +37,11 @@ class OpenedCache:
         """What messages call it."""
         return self._place.title
 
+    @property
+    def repository(self) -> str:
+        """The name of the registry's repository; empty for a directory."""
+        return self._place.repository
+
     def layer(self, diff_id: str) -> SharedLayer | None:
         """A layer that the cache has."""
         return self._layers.get(diff_id)

@@ -25,6 +25,10 @@ class OpenPlace(Protocol):
     def title(self) -> str:
         """What messages call it."""
 
+    @property
+    def repository(self) -> str:
+        """The name of the registry's repository; empty for a directory."""
+
     def manifest(self) -> bytes:
         """The manifest of the cache, or of the image, that the place names."""
 

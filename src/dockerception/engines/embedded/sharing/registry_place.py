@@ -31,6 +31,10 @@ class RegistryPlace:
     def title(self) -> str:
         return self._reference.familiar
 
+    @property
+    def repository(self) -> str:
+        return self._reference.repository
+
     def manifest(self) -> bytes:
         found = manifests.get(self._repository, str(self._reference.digest or self._reference.tag))
         for _ in range(_MAX_DEPTH):

@@ -16,6 +16,7 @@ from ....progress import Notice, Reporter, StepProgress
 from ....reference import Platform
 from ....store.store import Store
 from ....transports.base import SourceLayer
+from .. import origins
 from ..faces import StartSandbox
 from ..layer_import import import_layer
 from ..recorded import LayerRecord, LostLayerError
@@ -183,6 +184,8 @@ class SharedCaches:
             raise ImageError(f"The layer {promised.diff_id} is {made.diff_id} there.")
         if made.layer != layer:
             self._store.layers.share(layer, made)
+        if cache.repository:  # a push to that registry need not send it
+            origins.remember(self._store, {promised.diff_id: layer}, cache.repository)
 
     def _warn(self, text: str) -> None:
         self._report(Notice(text=text, severity="warning"))
