@@ -6,7 +6,7 @@ import os
 
 from ..sandbox.client import Sandbox
 from ..store.store import Store
-from . import doctor_sandbox, doctor_store, doctor_tools
+from . import doctor_config, doctor_engines, doctor_sandbox, doctor_store, doctor_tools
 from .findings import Check
 
 __all__ = ["Check", "can_run", "examine"]
@@ -20,7 +20,13 @@ def examine(store: Store) -> list[Check]:
         pass
     with Sandbox(store.root) as sandbox:
         abilities = sandbox.probe()
-    return [*doctor_store.checks(store), *doctor_sandbox.checks(abilities), *doctor_tools.checks()]
+    return [
+        *doctor_config.checks(),
+        *doctor_store.checks(store),
+        *doctor_sandbox.checks(abilities),
+        *doctor_tools.checks(),
+        *doctor_engines.checks(),
+    ]
 
 
 def can_run(checks: list[Check]) -> bool:

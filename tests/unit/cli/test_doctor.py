@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
-from dockerception.library import doctor
+from dockerception.library import doctor, doctor_engines
 from dockerception.sandbox.messages import Abilities, Ability, RuntimeAbility
 from unit.cli.conftest import Run
 
@@ -123,36 +125,42 @@ def test_json(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     }  # fmt: skip
 
 
-def test_daemons_are_found_by_their_variables(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_engines_that_do_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/dead")
+    monkeypatch.setenv("CONTAINER_HOST", f"unix://{tmp_path}/missing")
+    monkeypatch.setenv("DOCKER_CONFIG", os.fspath(tmp_path))
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(f"{tmp_path}/dead")
+        dead.listen()
+        found = {check.name: check for check in doctor_engines.checks(1.0)}
+    assert list(found) == ["docker", "podman", "buildx"]
+    docker, podman = found["docker"], found["podman"]
+    assert (docker.works, docker.detail) == (False, "it does not answer")
+    assert docker.hint == "does it hang? restart it, or correct the address"
+    assert not podman.works
+    assert podman.detail.startswith(f"No daemon answers at unix://{tmp_path}/missing (")
+    assert podman.hint == "start it, or correct CONTAINER_HOST"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (None, ["ok       config file: there is none at ", "ok       engine: embedded is used without --engine"]),
+        ('engine = "podman"', ["config.toml was read", "ok       engine: podman is used without --engine"]),
+        ("engine = 1\nwat = 2", ["missing  config file: ", "has mistakes: engine is not a text; wat is unknown."]),
+    ],
+)
+def test_the_config_file(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str | None, lines: list[str]
+) -> None:
     machine(monkeypatch)
-    monkeypatch.setenv("DOCKER_HOST", "tcp://10.0.0.1:2375")
-    assert "ok       docker daemon: tcp://10.0.0.1:2375\n" in run("doctor").out
-
-
-def test_a_damaged_store_is_told_and_mended(run: Run, store_root: Path, tmp_path: Path) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
-    (project / "file").write_bytes(b"contents" * 1000)
-    build = ("assemble", "-q", "-t", "app", str(project))
-    first = run(*build)
-    assert run("doctor", "--store").out.startswith(f"The store {store_root} is whole: ")
-    blob = max((store_root / "blobs" / "sha256").iterdir(), key=lambda path: path.stat().st_size)
-    with blob.open("r+b") as file:
-        file.seek(1000)
-        file.write(b"!")
-    (store_root / "trees" / "stray").mkdir()
-    ran = run("doctor", "--store")
-    assert ran.code == 6
-    assert f"damage   blob:sha256:{blob.name}: its bytes have the digest sha256:" in ran.out
-    assert f"rubbish  {store_root / 'trees' / 'stray'}: nothing knows of it\n" in ran.out
-    assert "hint: “dockerception doctor --store --repair”" in ran.out
-    ran = run("doctor", "--store", str(store_root), "--json")
-    assert (ran.code, json.loads(ran.out)["whole"], len(json.loads(ran.out)["flaws"])) == (6, False, 2)
-    ran = run("doctor", "--store", "--repair")
+    monkeypatch.setattr(doctor_engines, "checks", list)
+    monkeypatch.delenv("DOCKERCEPTION_ENGINE", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", os.fspath(tmp_path))
+    if text is not None:
+        (tmp_path / "dockerception").mkdir()
+        (tmp_path / "dockerception/config.toml").write_text(text)
+    ran = run("doctor")
     assert ran.code == 0
-    assert "\nImages that are lost: docker.io/library/app:latest.\n" in ran.out
-    again = run(*build)
-    assert (again.code, again.out) == (0, first.out)
-    assert run("prune", "--force").code == run("doctor", "--store").code == 0
-    assert run("doctor", "--repair").code == 2
+    for line in lines:
+        assert line in ran.out

@@ -54,13 +54,14 @@ def find_program() -> str:
     return found
 
 
-def find_builder(name: str = "") -> Builder:
+def find_builder(name: str = "", *, seconds: float = _INSPECT_SECONDS) -> Builder:
     """The builder of that name, else the one that the user has chosen (``docker buildx use``, ``BUILDX_BUILDER``).
 
-    Raises ``UsageError`` where there is none of that name, and ``TransportError`` where buildx can't tell.
+    Raises ``UsageError`` where there is none of that name, ``TransportError`` where buildx can't tell, and
+    ``ProcessError`` where it takes longer than ``seconds`` for that.
     """
     program = find_program()
-    done = process.run([program, "inspect", *([name] if name else [])], check=False, timeout=_INSPECT_SECONDS)
+    done = process.run([program, "inspect", *([name] if name else [])], check=False, timeout=seconds)
     said = done.stderr.decode(errors="replace").strip()
     if done.returncode != 0:
         if "no builder" in said:

@@ -46,6 +46,12 @@ class Daemon:
         """The version of the API that is spoken."""
         return tuple(int(part) for part in str(self.client.api_version).split("."))
 
+    @property
+    def version(self) -> str:
+        """The daemon's own version."""
+        with daemon_errors(self.name):
+            return str(self.client.version().get("Version", ""))
+
     def answers(self) -> bool:
         """Whether it is still there."""
         from docker import errors

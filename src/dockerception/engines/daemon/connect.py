@@ -23,11 +23,8 @@ _EPOCH_SINCE: Final = (1, 42)
 
 def connect(name: Name, store: Store, report: Reporter) -> DaemonEngine:
     """The engine ``docker`` or ``podman``.  Raises ``TransportError`` where no daemon answers."""
-    client = docker_client() if name == "docker" else podman_client(must_answer=True)
-    if client is None:
-        raise _nobody(name)
-    daemon = Daemon(client, "Podman" if is_podman(client) else "Docker")
-    command = buildkit.find_command() if daemon.name == "Docker" and _wants_buildkit() else None
+    daemon = find_daemon(name)
+    command = find_builder(daemon)
     if command is None:
         builder: Builder = ApiBuilder(daemon)
     else:
@@ -43,7 +40,20 @@ def connect(name: Name, store: Store, report: Reporter) -> DaemonEngine:
     return DaemonEngine(daemon, builder, capabilities, store, report)
 
 
-def _wants_buildkit() -> bool:
+def find_daemon(name: Name) -> Daemon:
+    """The daemon of the engine ``docker`` or ``podman``.  Raises ``TransportError`` where none answers."""
+    client = docker_client() if name == "docker" else podman_client(must_answer=True)
+    if client is None:
+        raise _nobody(name)
+    return Daemon(client, "Podman" if is_podman(client) else "Docker")
+
+
+def find_builder(daemon: Daemon) -> buildkit.Command | None:
+    """The command line of the daemon's BuildKit; None where it builds by its API."""
+    return buildkit.find_command() if daemon.name == "Docker" and wants_buildkit() else None
+
+
+def wants_buildkit() -> bool:
     """Docker's own switch: ``DOCKER_BUILDKIT=0`` asks for the classic builder."""
     return os.environ.get("DOCKER_BUILDKIT", "").lower() not in ("0", "false")
 
