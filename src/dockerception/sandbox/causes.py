@@ -14,7 +14,9 @@ NETWORK_FILE_SYSTEMS: Final = ("nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "9p"
 NO_UPPER: Final = ("overlay", "fuse.fuse-overlayfs", "vfat", *NETWORK_FILE_SYSTEMS)
 """File systems that can't hold the upper directory of an overlay."""
 
+_SYS_CHROOT: Final = 18
 _SYS_ADMIN: Final = 21
+_MKNOD: Final = 27
 _FILTERED: Final = 2
 
 _CLONE: Final = "kernel.unprivileged_userns_clone"
@@ -52,18 +54,32 @@ def facts() -> Facts:
     )
 
 
-def of_no_namespaces(known: Facts) -> Cause:
-    """The likeliest cause where making a (user,) mount and pid namespace was refused."""
-    if known.is_root and known.capabilities >> _SYS_ADMIN & 1:
+def needs_user_namespace() -> bool:
+    """Whether this process may make other namespaces in a user namespace of its own only: it is not root, or it is that
+    of a container."""
+    known = facts()
+    return not known.is_root or not known.capabilities >> _SYS_ADMIN & 1
+
+
+def of_no_namespaces(known: Facts, said: str = "") -> Cause:
+    """The likeliest cause where making a (user,) mount and pid namespace was refused, and ``unshare`` said that."""
+    if "mount /proc" in said or (known.is_root and known.capabilities >> _SYS_ADMIN & 1):
         return Cause(
             "this container may make namespaces, but parts of its /proc are masked, so none can be mounted in them",
             "start it with --security-opt systempaths=unconfined (in Kubernetes: procMount: Unmasked)",
+        )
+    if known.is_root and not all(known.capabilities >> number & 1 for number in (_SYS_CHROOT, _MKNOD)):
+        return Cause(
+            "this is root of a container that has taken capabilities away from it",
+            "start it with CHOWN, DAC_OVERRIDE, FOWNER, MKNOD, SETGID, SETUID and SYS_CHROOT, as Docker does: steps"
+            " then run in a chroot",
         )
     if known.is_root:
         return Cause(
             "this is root of a container without CAP_SYS_ADMIN"
             + (" under a seccomp filter" if known.is_filtered else ""),
-            "start the container with --privileged, or go on without: steps run in a chroot",
+            "go on without: steps run in a chroot; or start the container with --security-opt seccomp=unconfined"
+            " --security-opt systempaths=unconfined",
         )
     if known.settings.get(_MAXIMUM) == "0":
         return Cause(f"{_MAXIMUM} is 0, so nobody gets a user namespace", f"as root: sysctl -w {_MAXIMUM}=15000")

@@ -15,6 +15,7 @@ from .causes import Cause
 
 _SUBUID: Final = "/etc/subuid"
 _SUBGID: Final = "/etc/subgid"
+_LAST: Final = 2**32 - 2
 _WANTS_OWNER: Final = re.compile(r"(?i)(chown|chgrp|owner|set\w*[ug]id|setgroups).*(Invalid argument|not permitted)")
 
 
@@ -47,6 +48,15 @@ def ranges(own: int, granted: list[tuple[int, int]]) -> list[Range]:
     return result
 
 
+def identity(table: str) -> str:
+    """The map that leaves every id of an id map (user_namespaces(7)) what it is.
+
+    Without the very last one: a map of all there are would look like that of the machine itself.
+    """
+    ranges_of_table = [[int(word) for word in line.split()] for line in table.splitlines()]
+    return "\n".join(f"{first} {first} {min(count, _LAST - first)}" for first, _, count in ranges_of_table)
+
+
 def has_subordinate_ids() -> bool:
     """Whether this user may map more than one uid and gid."""
     return bool(_granted(_SUBUID)) and bool(_granted(_SUBGID)) and process.find("newuidmap") is not None
@@ -71,8 +81,12 @@ def explain(output: str) -> str:
 def write(pid: int) -> None:
     """Give the new user namespace of ``pid`` its maps; with one id only where no subordinate ids are granted.
 
-    Raises ``MachineError`` where that fails.
+    Root of a container gives it all the ids that the container has.  Raises ``MachineError`` where that fails.
     """
+    if os.geteuid() == 0:
+        for kind in ("uid_map", "gid_map"):
+            _write_file(f"/proc/{pid}/{kind}", identity(_read(f"/proc/self/{kind}")))
+        return
     if has_subordinate_ids():
         for tool, own, table in (("newuidmap", os.geteuid(), _SUBUID), ("newgidmap", os.getegid(), _SUBGID)):
             numbers = [str(n) for r in ranges(own, _granted(table)) for n in (r.inside, r.outside, r.count)]
@@ -104,6 +118,11 @@ def _user() -> str:
         return pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:
         return str(os.geteuid())
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
 
 
 def _write_file(path: str, text: str) -> None:

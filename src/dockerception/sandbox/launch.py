@@ -73,7 +73,7 @@ def start(root: str, *, has_namespaces: bool) -> Helper:
         if has_namespaces:
             command = [unshare, *NAMESPACES, "--", *command]
         try:
-            if os.geteuid() == 0 or not has_namespaces:
+            if not has_namespaces or not causes.needs_user_namespace():
                 child = process.start(
                     command, stdout=subprocess.DEVNULL, stderr=said, pass_fds=(theirs.fileno(),), cwd="/"
                 )

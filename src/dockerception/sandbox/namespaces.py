@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 from .. import process
@@ -11,7 +10,7 @@ from . import causes
 from .messages import Ability
 
 NAMESPACES: Final = ("--mount", "--pid", "--fork", "--kill-child", "--propagation", "private")
-"""What ``unshare`` makes for the helper, besides a user namespace for who is not root."""
+"""What ``unshare`` makes for the helper, besides a user namespace for who needs one."""
 
 
 def check() -> Ability:
@@ -21,10 +20,10 @@ def check() -> Ability:
         true = process.require("true", "coreutils", "to run steps")
     except MachineError as error:
         return Ability(works=False, reason=error.message, remedy=error.hint)
-    user = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    user = ["--user", "--map-root-user"] if causes.needs_user_namespace() else []
     done = process.run([unshare, *user, *NAMESPACES, "--mount-proc", "--", true], check=False)
     if done.returncode == 0:
         return Ability(works=True)
-    cause = causes.of_no_namespaces(causes.facts())
     said = done.stderr.decode(errors="replace").strip()
+    cause = causes.of_no_namespaces(causes.facts(), said)
     return Ability(works=False, reason=f"{cause.reason} ({said})", remedy=cause.remedy)

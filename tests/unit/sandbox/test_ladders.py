@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dockerception.errors import MachineError
-from dockerception.sandbox import causes, ladders
+from dockerception.sandbox import causes, idmap, ladders
 from dockerception.sandbox.calls import Chroot, Runtime
 from dockerception.sandbox.messages import Abilities, Ability, RuntimeAbility
 
@@ -84,13 +84,14 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("known", "words", "remedy"),
     [
-        ({"is_root": True, "capabilities": 0xA80425FB, "is_filtered": True}, "without CAP_SYS_ADMIN", "--privileged"),
+        ({"is_root": True, "capabilities": 0xA80425FB, "is_filtered": True}, "without CAP_SYS_ADMIN", "seccomp=unconfined"),
         ({"is_root": True, "capabilities": (1 << 40) - 1}, "/proc are masked", "systempaths=unconfined"),
         ({"settings": {"user.max_user_namespaces": "0"}}, "user.max_user_namespaces is 0", "sysctl -w"),
         ({"settings": {"kernel.unprivileged_userns_clone": "0"}}, "unprivileged_userns_clone is 0", "sysctl -w"),
         ({"settings": {"kernel.apparmor_restrict_unprivileged_userns": "1"}}, "AppArmor", "sysctl -w"),
         ({"is_filtered": True}, "seccomp", "seccomp=unconfined"),
         ({}, "refuses", "run as root"),
+        ({"is_root": True, "capabilities": 0, "is_filtered": True}, "taken capabilities away", "SYS_CHROOT"),
     ],
 )
 def test_causes(known: dict[str, object], words: str, remedy: str) -> None:
@@ -98,6 +99,38 @@ def test_causes(known: dict[str, object], words: str, remedy: str) -> None:
     cause = causes.of_no_namespaces(causes.Facts(**{**defaults, **known}))  # type: ignore[arg-type]
     assert words in cause.reason
     assert remedy in cause.remedy
+
+
+def test_what_unshare_said_may_be_the_cause() -> None:
+    known = causes.Facts(is_root=False, capabilities=0, is_filtered=True, settings={})
+    assert "/proc are masked" in causes.of_no_namespaces(known, "unshare: mount /proc failed").reason
+
+
+@pytest.mark.parametrize(
+    ("release", "kind", "file_systems", "words"),
+    [
+        ("5.10.0-8-amd64", "ext4", "nodev\toverlay\n", "older than 5.11"),
+        ("6.1.0", "ext4", "\text4\n", "no overlay file system loaded"),
+        ("6.1.0", "nfs4", "nodev\toverlay\n", "the store lies on nfs4"),
+        ("6.1.0", "overlay", "nodev\toverlay\n", "the store lies on overlay"),
+        ("6.1.0", "ext4", "nodev\toverlay\n", "no such luck"),
+    ],
+)
+def test_causes_of_no_overlay(release: str, kind: str, file_systems: str, words: str) -> None:
+    cause = causes.of_no_overlay("no such luck", release=release, kind=kind, file_systems=file_systems)
+    assert words in cause.reason
+    assert cause.remedy
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("         0          0 4294967295\n", "0 0 4294967294"),
+        ("         0       1000          1\n         1     100000      65536\n", "0 0 1\n1 1 65536"),
+    ],
+)
+def test_root_of_a_container_gives_its_namespace_all_its_ids(table: str, expected: str) -> None:
+    assert idmap.identity(table) == expected
 
 
 def test_a_runtime_that_filters_system_calls_goes_first_and_one_that_does_not_is_warned_of() -> None:

@@ -96,7 +96,7 @@ def _enter(ground: Ground, session: Session) -> None:
     os.setsid()
     if session.has_namespaces:
         linux.unshare(linux.CLONE_NEWUTS | linux.CLONE_NEWIPC)
-        socket.sethostname(request.hostname)
+        _set_hostname(request.hostname)
         if request.network == "none":
             linux.unshare(linux.CLONE_NEWNET)
             linux.start_loopback()
@@ -110,6 +110,13 @@ def _enter(ground: Ground, session: Session) -> None:
     _give_up_rights(request)
     # Last, because a change of ids clears it.
     linux.end_with_parent(signal.SIGKILL)
+
+
+def _set_hostname(name: str) -> None:
+    try:
+        socket.sethostname(name)
+    except PermissionError:
+        pass  # a seccomp filter of the container that this runs in; the name is that container's then
 
 
 def _give_up_rights(request: RunRequest) -> None:
