@@ -97,6 +97,13 @@ class Layers:
             self._write(transaction, layer)
         return layer
 
+    def expected(self, layer: str) -> Layer | None:
+        """A layer of which only its diff_id and size are known; None for any other."""
+        row = self._ledger.find(f"layer:{layer}", layer_rows.BY_ID, (layer,))
+        found = None if row is None else layer_rows.read(row)
+        is_bare = found is not None and not (found.has_tree or found.has_blob or found.original or found.toc)
+        return found if is_bare else None
+
     def share(self, layer: str, other: Layer) -> Layer:
         """Give an expected layer what another one with its diff_id has, but for the tree."""
         facts = msgspec.structs.replace(other, layer=layer, has_tree=False)

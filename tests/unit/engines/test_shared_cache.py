@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -318,6 +319,36 @@ def test_no_cache_yet_is_no_warning(machine: NewLab, shared: Shared, tmp_path: P
     assert not lab.build(CHAIN, sources(tmp_path / "b", FILES), cache_from=(shared.source,)).is_cached
     assert warnings(lab) == []
     assert f"There is no cache {shared.folder} yet." in [e.text for e in lab.events if isinstance(e, Notice)]
+
+
+def test_what_a_cache_has_told_is_known_without_it(machine: NewLab, shared: Shared, first: str, tmp_path: Path) -> None:
+    lab = machine("b")
+    files = sources(tmp_path / "b", FILES)
+    lab.build(CHAIN, files, target="builder", will_emit=True, cache_from=(shared.source,))
+    lab.image(lab.build(CHAIN, files, cache_from=(shared.source,)))
+    shutil.rmtree(shared.folder)
+    assert lab.build(CHAIN, files, target="builder", will_emit=True).is_cached, "nobody needs the builder's layers yet"
+    assert lab.build(CHAIN, files).is_cached
+    changed = lab.build(CHAIN, sources(tmp_path / "b", {**FILES, "source": "s2"}))
+    assert done(lab)[SOURCE] is False
+    files = lab.build(CHAIN, sources(tmp_path / "b", {**FILES, "static": "new"}))
+    assert lab.store.layers.find_all(lab.image(files).layers)
+    assert lab.store.layers.find_all(lab.image(changed).layers)
+    assert warnings(lab) == []
+
+
+def test_a_builder_that_runs_is_made_where_no_cache_has_it(
+    machine: NewLab, shared: Shared, first: str, tmp_path: Path
+) -> None:
+    lab = machine("b")
+    files = sources(tmp_path / "b", FILES)
+    built = lab.build(CHAIN, files, target="builder", will_emit=True, cache_from=(shared.source,))
+    assert built.is_cached
+    assert lab.engine.size(built) == 5000 + 2, "sizes are known before the bytes"
+    shutil.rmtree(shared.folder)
+    image = lab.image(built)
+    assert lab.store.layers.find_all(image.layers)
+    assert ["lacks the layer" in text for text in warnings(lab)] == [True, True]
 
 
 @pytest.mark.parametrize("compression", ["zstd", "uncompressed"])

@@ -10,7 +10,7 @@ from ...progress import Reporter
 from ...store.store import Store
 from ..base import Settings
 from .faces import Faces, StartSandbox
-from .recorded import Recorded
+from .recorded import LostLayerError, Recorded
 from .solved import SolvedLevel
 from .steps import Steps
 
@@ -30,13 +30,14 @@ class Caches:
         self._settings: Settings | None = None
         self._targets: tuple[Target, ...] = ()
         self._shared: SharedCaches | None = None
+        self._has_lost = False
 
     def use(self, settings: Settings) -> None:
         """Take the caches of a build, the same for all its levels.  Raises ``UsageError`` for what makes no sense."""
         if settings is self._settings:
             return
         self.close()
-        self._settings, self._targets = settings, ()
+        self._settings, self._targets, self._has_lost = settings, (), False
         if not (settings.cache_from or settings.cache_to):
             return
         from .sharing.options import read_source, read_target
@@ -52,12 +53,26 @@ class Caches:
 
     def recorded(self) -> Recorded:
         """The records of steps and stages, here and elsewhere."""
-        return Recorded(self._store, self._shared)
+        return Recorded(self._store, self._shared, self._is_usable)
 
     def fetch(self, layer: str) -> None:
-        """See ``SharedCaches.fetch``."""
-        if self._shared is not None:
-            self._shared.fetch(layer)
+        """Bring a layer whose bytes are elsewhere into the store.  Raises ``LostLayerError`` where that can't be."""
+        expected = self._store.layers.expected(layer)
+        if expected is None or (self._shared is not None and self._shared.fetch(expected)):
+            return
+        self._has_lost = True
+        raise LostLayerError(f"The layer {expected.diff_id} is in no cache.")
+
+    def _is_usable(self, layer: str) -> bool:
+        """Whether a layer is here; or was found in a cache, though perhaps not in this build: nobody may need it.
+
+        Once somebody has needed one in vain, only what the caches of this build have counts.
+        """
+        if self._store.layers.find(layer) is not None:
+            return True
+        if self._store.layers.expected(layer) is None:
+            return False
+        return not self._has_lost or (self._shared is not None and self._shared.promised(layer) is not None)
 
     def fetch_context(self, key: str) -> bool:
         """See ``SharedCaches.fetch_context``."""
@@ -71,8 +86,7 @@ class Caches:
 
     def size(self, layer: str) -> int:
         """The size of a layer's files in bytes, wherever they are."""
-        expected = self._shared.expected_size(layer) if self._shared is not None else None
-        return expected if expected is not None else self._store.layers.get(layer).size
+        return (self._store.layers.expected(layer) or self._store.layers.get(layer)).size
 
     def with_inline(self, config: ImageConfig, level: SolvedLevel, faces: Faces) -> ImageConfig:
         """The config of the last level, with its records where ``type=inline`` is wanted."""
@@ -90,12 +104,14 @@ class Caches:
         """
         if self._settings is None:
             return
+        self._has_lost = True  # what is exported must be to be had
         from .sharing.chain import ChainExport
 
         chain = ChainExport(
             self._store,
             faces,
             self._sandbox,
+            recorded=self.recorded(),
             shared=self._shared,
             platform=self._settings.platform,
             report=self._report,

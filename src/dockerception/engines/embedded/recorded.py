@@ -1,10 +1,11 @@
 """What is known to have been built: records of steps and stages, in the store, else in a cache elsewhere.
 
-A record counts if its layers are here and complete, or can be fetched when somebody needs their bytes.
+A record counts if its layers are here and complete, or may be had when somebody needs their bytes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -29,7 +30,7 @@ _decode_layer = msgspec.msgpack.Decoder(LayerRecord).decode
 
 
 class LostLayerError(DockerceptionError):
-    """A layer that a cache elsewhere was to have is not to be had from there; that cache does not promise it any more.
+    """A layer that a cache elsewhere has, or had, is not to be had from there.
 
     It never leaves the engine: the level is built again, and makes the layer.
     """
@@ -48,27 +49,32 @@ class Elsewhere(Protocol):
 
 
 class Recorded:
-    """The records of steps and stages.  What is found elsewhere is recorded here.  Threads may share it."""
+    """The records of steps and stages.  What is found elsewhere is recorded here.  Threads may share it.
 
-    def __init__(self, store: Store, elsewhere: Elsewhere | None) -> None:
+    ``is_usable(layer)`` decides whether what is recorded of a layer counts.
+    """
+
+    def __init__(self, store: Store, elsewhere: Elsewhere | None, is_usable: Callable[[str], bool]) -> None:
         self._store = store
         self._elsewhere = elsewhere
+        self._is_usable = is_usable
 
     def layer(self, key: str) -> LayerRecord | None:
         """The layer of a step's content key."""
         value = self._store.records.get(key)
         record = None if value is None else _decode_layer(value)
-        if record is not None and self._store.layers.find(record.layer) is not None:
+        if record is not None and self._is_usable(record.layer):
             return record
         found = self._elsewhere.layer(key) if self._elsewhere is not None else None
         return None if found is None else self.keep_layer(key, found)
 
     def stage(self, definition: str, stage: Evaluated) -> StageState | None:
         """The state of a stage by its definition key."""
-        state = recorded_stage(self._store, definition)
-        if state is not None or self._elsewhere is None:
+        value = self._store.records.get(definition)
+        state = None if value is None else _decode_state(value)
+        if state is not None and all(map(self._is_usable, state.layers)):
             return state
-        found = self._elsewhere.stage(definition, *_shape(stage))
+        found = self._elsewhere.stage(definition, *_shape(stage)) if self._elsewhere is not None else None
         return None if found is None else self.keep_stage(definition, found)
 
     def keep_layer(self, key: str, record: LayerRecord) -> LayerRecord:
@@ -82,13 +88,6 @@ class Recorded:
         keeps = tuple(f"layer:{layer}" for layer in state.layers)
         self._store.records.put([Record(definition, _encode(state), keeps)])
         return state
-
-
-def recorded_stage(store: Store, definition: str) -> StageState | None:
-    """The state that the store has for a definition key, if its layers are complete."""
-    value = store.records.get(definition)
-    state = None if value is None else _decode_state(value)
-    return state if state is not None and store.layers.find_all(state.layers) else None
 
 
 def _shape(stage: Evaluated) -> tuple[tuple[str, ...], int]:

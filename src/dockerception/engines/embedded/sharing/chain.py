@@ -32,6 +32,7 @@ class ChainExport:
         faces: Faces,
         sandbox: StartSandbox,
         *,
+        recorded: Recorded,
         shared: SharedCaches | None,
         platform: Platform,
         report: Reporter,
@@ -39,6 +40,7 @@ class ChainExport:
         self._store = store
         self._faces = faces
         self._sandbox = sandbox
+        self._recorded = recorded
         self._shared = shared
         self._platform = platform
         self._report = report
@@ -59,8 +61,7 @@ class ChainExport:
             self._warn(f"The cache was not exported to {place.title}: {error.message}")
 
     def _gather(self, target: Target, levels: Sequence[SolvedLevel], contexts: Sequence[str]) -> Gathered:
-        recorded = Recorded(self._store, self._shared)
-        gathered = Gathered(self._store, self._faces, recorded, self._shared, target.packing)
+        gathered = Gathered(self._store, self._faces, self._recorded, self._shared, target.packing)
         if target.mode == "min":
             gathered.add_stages({levels[-1].definition: levels[-1].stage})
         else:

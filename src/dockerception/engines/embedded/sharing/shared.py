@@ -14,12 +14,13 @@ from typing import Final
 from ....errors import ContextError, DockerceptionError, ImageError, ImageNotFoundError, TransportError
 from ....progress import Notice, Reporter, StepProgress
 from ....reference import Platform
+from ....store.layers import Layer
 from ....store.store import Store
 from ....transports.base import SourceLayer
 from .. import origins
 from ..faces import StartSandbox
 from ..layer_import import import_layer
-from ..recorded import LayerRecord, LostLayerError
+from ..recorded import LayerRecord
 from ..steps import RunningStep, Steps
 from ..values import StageState
 from . import contexts, mounts
@@ -46,7 +47,6 @@ class SharedCaches:
         self._report = report
         self._lock = threading.Lock()
         self._opened: list[OpenedCache] | None = None
-        self._expected: dict[str, SharedLayer] = {}
 
     def caches(self) -> list[OpenedCache]:
         """The caches, opened now if that has not been done; those that can't be are left out."""
@@ -76,31 +76,20 @@ class SharedCaches:
             )
         return None
 
-    def fetch(self, layer: str) -> None:
-        """Bring an expected layer into the store; others are passed over.
-
-        Raises ``LostLayerError`` where no cache has it any more.
-        """
-        expected = self._expected.get(layer)
-        if expected is None:
-            return
+    def fetch(self, layer: Layer) -> bool:
+        """Bring an expected layer into the store; returns whether a cache still has it."""
         for cache in self.caches():
-            promised = cache.layer(expected.diff_id)
+            promised = cache.layer(layer.diff_id)
             if promised is None:
                 continue
-            download = partial(self._download, cache, promised, layer)
-            if self._try(cache, promised.blob, f"the layer {expected.diff_id[:19]}", download):
-                return
-        raise LostLayerError(f"The layer {expected.diff_id} is in no cache any more.")
-
-    def expected_size(self, layer: str) -> int | None:
-        """The size in bytes of the files of a layer that may not be here yet; None for others."""
-        expected = self._expected.get(layer)
-        return None if expected is None else expected.size
+            download = partial(self._download, cache, promised, layer.layer)
+            if self._try(cache, promised.blob, f"the layer {layer.diff_id[:19]}", download):
+                return True
+        return False
 
     def promised(self, layer: str) -> tuple[OpenedCache, SharedLayer] | None:
         """Where an expected layer is."""
-        expected = self._expected.get(layer)
+        expected = self._store.layers.expected(layer)
         if expected is None:
             return None
         found = ((cache, cache.layer(expected.diff_id)) for cache in self.caches())
@@ -146,10 +135,7 @@ class SharedCaches:
     def _expect(self, cache: OpenedCache, diff_id: str) -> str:
         """The id in the store of a layer that a cache has."""
         promised = cache.layer(diff_id)
-        layer = self._store.layers.expect(diff_id, promised.size if promised is not None else 0)
-        if promised is not None:
-            self._expected[layer.layer] = promised
-        return layer.layer
+        return self._store.layers.expect(diff_id, promised.size if promised is not None else 0).layer
 
     def _try(self, cache: OpenedCache, blob: str, what: str, fetch: Callable[[RunningStep], None]) -> bool:
         """Fetch something in a step of its own; returns whether it came."""
