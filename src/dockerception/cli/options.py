@@ -139,13 +139,14 @@ BUILDING: Final = (
         "--cache-from",
         metavar="type=…,ref=…",
         multiple=True,
-        help="With the engine buildx: where steps may be found that are done already, as docker buildx has it.",
+        help="Where to find steps that other machines have done: type=registry,ref=NAME (or NAME), type=local,src=DIR.",
     ),
     _common(
         "--cache-to",
         metavar="type=…,ref=…",
         multiple=True,
-        help="With the engine buildx: where to keep what was done, as docker buildx has it.",
+        help="Where to keep what was done: type=registry,ref=NAME (or NAME), type=local,dest=DIR or type=inline; with"
+        " mode=max|min, mounts=true, ignore-error=true, compression=….",
     ),
     _common(
         "--secret",
