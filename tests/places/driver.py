@@ -2,6 +2,7 @@
 
 stdin: a JSON list of argument lists.  stdout: a JSON list of objects with ``code``, ``stdout`` and ``stderr``.  The
 arguments may speak of ``{kit}``, the folder that this file is in, and of ``{out}``, where files go that are wanted.
+What begins with ``sh`` is a script in that folder, for which the program is a command.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def main() -> None:
     out = sys.argv[1]
     os.makedirs(os.path.join(out, "images"), exist_ok=True)
     environment = {
-        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "PATH": f"{kit}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONPATH": os.path.join(kit, "program"),
         "PYTHONDONTWRITEBYTECODE": "1",
         "DOCKERCEPTION_HOME": os.path.join(out, "store"),
@@ -30,7 +31,11 @@ def main() -> None:
     results = []
     for arguments in json.load(sys.stdin):
         command = [sys.executable, "-c", _MAIN, *(each.format(kit=kit, out=out) for each in arguments)]
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, check=False)
+        if arguments[0] == "sh":
+            command = arguments
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, cwd=out, check=False
+        )
         texts = (done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
         results.append({"code": done.returncode, "stdout": texts[0], "stderr": texts[1]})
     json.dump(results, sys.stdout)

@@ -13,6 +13,10 @@ from support.users import copy_program
 _SUITES = {(3, 11): "bookworm", (3, 13): "trixie"}
 """Debian's release with this version of Python, in which the program's compiled parts can be imported."""
 
+_COMMAND = """#!/bin/sh
+exec python3 -c 'from dockerception.cli.main import main; main()' "$@"
+"""
+
 _CASES = {
     "builder": """
         FROM busybox
@@ -70,6 +74,9 @@ def make(folder: Path) -> Path:
     folder.chmod(0o755)
     shutil.copy(Path(__file__).with_name("driver.py"), folder)
     copy_program(folder / "program")
+    (folder / "bin").mkdir()
+    (folder / "bin/dockerception").write_text(_COMMAND)
+    (folder / "bin/dockerception").chmod(0o755)
     (folder / "bases").mkdir()
     for archive in (bases.busybox().archive, machine_archive()):
         shutil.copy(archive, folder / "bases" / f"{archive.name.partition('-')[0]}.tar")

@@ -40,6 +40,7 @@ PIPE = {
     "images": ["images", "--format=json"],
     "doctor": ["doctor"],
 }
+GUIDE = Path(__file__).parents[2] / "docs/ci.md"
 SYSTEM = {
     "onbuild": build("assemble", "onbuild"),
     "system": build("assemble", "system", f"{IMAGE}system.tar"),
@@ -154,6 +155,17 @@ def test_a_plain_container(
     assert "CAP_SYS_ADMIN" in results["doctor"].stdout
     judge_images(expected[1], images, "builder.tar", "copies.tar", "system.tar")
     judge_end(results)
+
+
+def test_the_guide_in_a_plain_container(kit: Path, docker: Docker, container_image: str, tmp_path: Path) -> None:
+    (script,) = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.S)
+    first = build("assemble", "copies", "--store=/var/tmp/dockerception", "--tag=busybox")
+    prepare = f"set -e; cp -r /kit/cases/builder/. .; dockerception {' '.join(first)}; "
+    steps = prepare.replace("{kit}", "/kit") + script + "ls app.tar .cache/index.json"
+    (result,) = PlainContainer(docker, container_image).run(kit, [["sh", "-c", steps]], tmp_path / "out")
+    assert "steps run in a chroot" in result.succeeded().stdout
+    assert "warning" not in result.stderr
+    assert result.stdout.endswith("hello from the runtime image\n.cache/index.json\napp.tar\n")
 
 
 def test_a_user_of_a_plain_container(
