@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .context.base import Context
+from .context.tar_context import TarContext
 from .engines.base import Built, Emission, EmitRequest, Engine, Settings
 from .errors import BuilderError, EmitTimeoutError, StreamError
 from .oci.toc import Toc
@@ -30,13 +32,23 @@ _DRAIN_SECONDS = 2.0
 
 
 class Emitted(msgspec.Struct, frozen=True, kw_only=True):
-    """A context that a builder has emitted: its entries, the file with their contents, and the key of the run."""
+    """A context that a builder has emitted.
 
-    toc: Toc
-    spool: str
+    What came from its stdout has its entries, the file with their contents, and the key of the run; what is a directory
+    of its image has ``files``.
+    """
+
+    toc: Toc = Toc.of(())
+    spool: str = ""
+    files: Context | None = None
     key: str = ""
     origin: str = ORIGIN
     is_cached: bool = False
+
+    @property
+    def context(self) -> Context:
+        """All of it."""
+        return self.files or TarContext(self.toc, self.spool, origin=f"{self.origin[0].lower()}{self.origin[1:]}")
 
 
 class Emitter:
@@ -62,7 +74,7 @@ class Emitter:
         cached = False
         error = ""
         try:
-            emitted = self._known(self._key(built)) or self._run(built)
+            emitted = self._known(self._key(built)) or self._run_once(built)
             cached = emitted.is_cached
         except BaseException as failure:
             error = getattr(failure, "message", type(failure).__name__)
@@ -71,6 +83,29 @@ class Emitter:
             seconds = time.monotonic() - started
             self._report(StepFinished(step=_STEP, cached=cached, seconds=seconds, error=error))
         return emitted
+
+    def directory(self, built: Built, path: str) -> Emitted:
+        """A directory of a level's image, which is not run.  Raises ``ContextError`` where there is none."""
+        started = time.monotonic()
+        self._report(StepStarted(step=_STEP, level=built.level, name=f"[emit] BUILD {path}"))
+        error = ""
+        try:
+            files = self._engine.directory(built, path)
+        except BaseException as failure:
+            error = getattr(failure, "message", type(failure).__name__)
+            raise
+        finally:
+            seconds = time.monotonic() - started
+            self._report(StepFinished(step=_STEP, cached=built.is_cached, seconds=seconds, error=error))
+        return Emitted(files=files, origin=f"The directory {path} that level {built.level} has built", is_cached=True)
+
+    def _run_once(self, built: Built) -> Emitted:
+        """Run the builder, unless another build does so now: then that is waited for."""
+        if self._is_asked_for:
+            return self._run(built)
+        key = self._key(built)
+        with self._store.claims.claim(f"emit {key}") as has_waited:
+            return (self._recorded(key) if has_waited else None) or self._run(built)
 
     def _key(self, built: Built) -> str:
         parts = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import DockerceptionError
 from .blobs import Blobs
+from .claims import Claims
 from .contexts import Contexts
 from .database import Database
 from .durable import disk_errors
@@ -67,6 +68,7 @@ class Store:
         self.traces = Traces(self._ledger)
         self.contexts = Contexts(self.root, self._ledger, self._lease, self.blobs)
         self.mounts = Mounts(self.root, self._ledger)
+        self.claims = Claims(self.root)
         self.pruner = Pruner(self.root, self._database, self._ledger, self._lease)
 
     def _make_folders(self) -> None:

@@ -229,3 +229,14 @@ def test_nothing_is_left_in_the_scratch_directory(lab: Lab, build: Build, tmp_pa
     lab.engine.close()
     left = [name for name in os.listdir(lab.store.scratch) if not name.endswith(".upper")]
     assert left == []
+
+
+def test_a_base_is_unpacked_in_a_step_of_its_own(lab: Lab, build: Build) -> None:
+    """Once, where something runs on it; whatever only copies, or is cached, unpacks nothing."""
+    build(f"{BUSYBOX}COPY x /\n", Tree(file("x", "x")))
+    assert not any(name.startswith("unpack") for name in lab.steps())
+    build("FROM busybox AS base\nCOPY x /x\nFROM base\nRUN true\n", Tree(file("x", "x")))
+    assert [name.partition(",")[0] for name in lab.steps() if name.startswith("unpack")] == ["unpack busybox: 1 layer"]
+    assert [is_cached for name, is_cached in lab.steps().items() if name.startswith("unpack")] == [False]
+    build(f"{BUSYBOX}RUN echo again\n", Tree())
+    assert not any(name.startswith("unpack") for name in lab.steps())

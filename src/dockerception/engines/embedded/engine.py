@@ -158,6 +158,7 @@ class EmbeddedEngine:
             bases,
             recorded=self._caches.recorded(),
             traces=self._store.traces,
+            claims=self._store.claims,
             faces=self.faces,
             make_executor=make_executor,
             steps=self._steps,

@@ -82,13 +82,18 @@ class Faces:
 
     def trees(self, stack: Sequence[str]) -> None:
         """Give every layer of a stack its tree: what a RUN mounts."""
+        self.fetch_all(stack)
         for index in range(len(stack)):
             self._tree(stack[: index + 1])
 
     def _tree(self, stack: Sequence[str]) -> None:
         with self._lock(stack[-1]):
             layer = self.layer(stack[-1])
-            if not layer.has_tree:
+            if layer.has_tree:
+                return
+            with self._store.claims.claim(f"tree {layer.layer}") as has_waited:
+                if has_waited and self._store.layers.get(layer.layer).has_tree:
+                    return
                 finished = self._store.temporary(".tree")
                 self._sandbox().unpack(
                     finished, self._tar(layer), below=stack[:-1], origin=f"The layer {layer.diff_id or layer.layer}"

@@ -67,15 +67,14 @@ def _import_layers(store: Store, source: SourceImage, progress: _Progress, threa
             check()
             progress.advance(count)
 
-        with source.read_layer(index) as read:
-            return import_layer(
-                store,
-                source.layers[index],
-                read,
-                origin=f"Layer {index} of the image",
-                advance=advance,
-                is_threaded=threads > 1,
-            )
+        layer = source.layers[index]
+        with store.claims.claim(f"layer {layer.diff_id}", check) as has_waited:
+            made = find_layer(store, layer) if has_waited else None
+            if made is not None:
+                return made
+            origin = f"Layer {index} of the image"
+            with source.read_layer(index) as read:
+                return import_layer(store, layer, read, origin=origin, advance=advance, is_threaded=threads > 1)
 
     made = dict(zip(wanted, in_parallel(work, wanted, threads=threads), strict=True))
     return [found[index] or made[first[layer.diff_id or str(index)]] for index, layer in enumerate(source.layers)]

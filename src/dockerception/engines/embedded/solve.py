@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ...dockerfile import instructions as ins
 from ...errors import DockerceptionError
+from ...store.claims import Claims
 from ...store.layers import Layer
 from ...store.traces import Traces
 from ..base import Level
@@ -52,6 +54,7 @@ class Solver:
         *,
         recorded: Recorded,
         traces: Traces,
+        claims: Claims,
         faces: Faces,
         make_executor: Callable[[], Executor],
         steps: Steps,
@@ -60,6 +63,7 @@ class Solver:
         self._level = level
         self._recorded = recorded
         self._traces = traces
+        self._claims = claims
         self._faces = faces
         self._make_executor = make_executor
         self._executor: Executor | None = None
@@ -154,22 +158,50 @@ class Solver:
             step = stage.steps[position]
             parts = (("below", key), *self._inputs.content(stage, position))
             key = keys.derive(type(step.instruction).__name__.lower(), parts)
-            record = None if self._must_execute(stage) else self._recorded.layer(key)
-            with self._steps.step(name, level=self._level.index) as running:
-                running.is_cached = record is not None
-                if record is None:
-                    miss = self._miss(stage, position, key, parts)
-                    if is_first_miss:
-                        self._explain(miss, stage, running)
-                        is_first_miss = False
-                    made = self._execute(stage, position, layers, running.number)
-                    record = LayerRecord(made.layer, self._level.settings.epoch)
-                    self._recorded.keep_layer(key, record)
-                    miss.keep()
+            with ExitStack() as claims:
+                record = self._known(stage, key, claims)
+                if record is not None:
+                    self._steps.cached(name, level=self._level.index)
+                else:
+                    record = self._make(stage, position, name, key, parts, stack=layers, is_first=is_first_miss)
+                    is_first_miss = False
             layers.append(record.layer)
             created.append(record.created)
             steps.append(key)
         return StageState(key=key, layers=tuple(layers), created=tuple(created), steps=tuple(steps))
+
+    def _known(self, stage: Evaluated, key: str, claims: ExitStack) -> LayerRecord | None:
+        """The record of a step that is done.  One that is not is ours to do until ``claims`` end; while another build
+        does the same, it is waited for."""
+        if self._must_execute(stage):
+            return None
+        record = self._recorded.layer(key)
+        if record is None and claims.enter_context(self._claims.claim(f"step {key}", self._stop.check)):
+            record = self._recorded.layer(key)
+        return record
+
+    def _make(
+        self,
+        stage: Evaluated,
+        position: int,
+        name: str,
+        key: str,
+        parts: Parts,
+        *,
+        stack: list[str],
+        is_first: bool,
+    ) -> LayerRecord:
+        """Do a step; ``is_first`` of its stage, it may have to say why."""
+        self._unpack(stage, position, stack)
+        with self._steps.step(name, level=self._level.index) as running:
+            miss = self._miss(stage, position, key, parts)
+            if is_first:
+                self._explain(miss, stage, running)
+            made = self._execute(stage, position, stack, running.number)
+            record = LayerRecord(made.layer, self._level.settings.epoch)
+            self._recorded.keep_layer(key, record)
+            miss.keep()
+        return record
 
     def _miss(self, stage: Evaluated, position: int, key: str, parts: Parts) -> Miss:
         from .step_facts import step_miss
@@ -191,6 +223,19 @@ class Solver:
             from ..explaining import ASKED
 
             self._steps.explain(running, ASKED if self._must_execute(stage) else miss.why())
+
+    def _unpack(self, stage: Evaluated, position: int, stack: list[str]) -> None:
+        """Have the files of what a step goes on top of, where it or a later one runs something."""
+        step = stage.steps[position]
+        if not isinstance(step.instruction, ins.Run) and not is_mounted_later(self._level, stage, position):
+            return
+        from .unpacking import unpack
+
+        try:
+            unpack(self._faces, self._steps, stack, stage.base, level=self._level.index)
+        except DockerceptionError as error:
+            add_excerpt(error, step, stage, self._level.dockerfile)
+            raise
 
     def _execute(self, stage: Evaluated, position: int, stack: list[str], number: int) -> Layer:
         self.has_executed = True
