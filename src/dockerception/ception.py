@@ -164,7 +164,7 @@ def _first_builder_name(wanted: str | None, tags: tuple[Reference, ...]) -> Refe
     if wanted is None:
         return None
     if wanted:
-        return Reference.parse(wanted)
+        return Reference.to_give(wanted)
     if not tags:
         raise UsageError(
             "--builder-tag without a name makes one from the first -t, but there is none.", hint="add -t NAME"

@@ -257,7 +257,7 @@ def context(
 
 
 def _references(names: Sequence[str]) -> tuple[Reference, ...]:
-    return tuple(Reference.parse(name) for name in names)
+    return tuple(Reference.to_give(name) for name in names)
 
 
 def _platform(text: str) -> Platform | None:

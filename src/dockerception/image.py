@@ -84,7 +84,7 @@ class Image:
     def tag(self, name: str) -> None:
         """Give the image one more name; another image that had it loses it."""
         with self._open() as store:
-            store.images.name(store.images.get(self.id), Reference.parse(name))
+            store.images.name(store.images.get(self.id), Reference.to_give(name))
 
     def save(self, destination: str | os.PathLike[str], *, type: str = "docker") -> None:
         """Write the image to a file or directory; ``type`` is docker, oci, tar or local, as in ``--output``."""

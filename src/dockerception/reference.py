@@ -86,6 +86,19 @@ class Reference(msgspec.Struct, frozen=True, order=True):
             raise _bad_name(text, f"it has more than {_MAX_NAME_LENGTH} characters")
         return cls(domain, path, tag if tag or digest else DEFAULT_TAG, digest)
 
+    @classmethod
+    def to_give(cls, text: str) -> Reference:
+        """Read the name that an image is to get.  Raises ``UsageError`` as ``parse``, and for names that none can get:
+        those with a digest, and ``scratch``, which in a Dockerfile means no image at all."""
+        reference = cls.parse(text)
+        if reference.digest is not None:
+            raise UsageError(f"“{text}” has a digest, which an image gets by what is in it.", hint="write NAME[:TAG]")
+        if (reference.domain, reference.path) == (DEFAULT_DOMAIN, f"{_OFFICIAL_PREFIX}scratch"):
+            raise UsageError(
+                f"No image can be called “{text}”: “FROM scratch” means an empty one.", hint="choose another name"
+            )
+        return reference
+
     @property
     def familiar(self) -> str:
         """The short form: ``docker.io/library/app:latest`` is ``app:latest``."""

@@ -110,6 +110,25 @@ def test_any_text_is_a_name_or_a_usage_error(text: str) -> None:
         assert parse(str(value)) == value
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scratch", "No image can be called “scratch”"),
+        ("docker.io/library/scratch:1", "No image can be called"),
+        (f"app@{DIGEST}", "has a digest"),
+        ("App", "is not an image name"),
+    ],
+)
+def test_names_that_no_image_can_get(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        Reference.to_give(text)
+
+
+def test_names_that_images_get() -> None:
+    for text in ("app:1", "scratch/app", "ghcr.io/scratch", "registry:5000/library/scratch"):
+        assert Reference.to_give(text) == Reference.parse(text)
+
+
 def test_digests() -> None:
     assert Digest.parse(DIGEST) == Digest("sha256", HEX)
     assert str(Digest.parse(DIGEST)) == DIGEST

@@ -11,7 +11,6 @@ import msgspec
 from .. import sizes
 from ..engines import choice
 from ..engines.base import Network, Output, Secret, SshAgent
-from ..errors import UsageError
 from ..reference import Platform, Reference
 from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, Isolation
 from . import privileges, values
@@ -64,15 +63,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     store: str = ""
 
 
-def _tag(text: str) -> Reference:
-    reference = Reference.parse(text)
-    if reference.digest is not None:
-        raise UsageError(f"“{text}” has a digest, which an image gets only by being built.", hint="write NAME[:TAG]")
-    return reference
-
-
 def _builder_tag(text: str) -> str:
-    return str(_tag(text)) if text else ""
+    return str(Reference.to_give(text)) if text else ""
 
 
 def _engine(text: str) -> str:
@@ -88,8 +80,8 @@ ISOLATION: Final = _common(
     type=click.Choice(["auto", "oci", "chroot"]),
     default="auto",
     show_default=True,
-    help="How steps are kept apart from this machine: oci is containers; chroot is no security boundary, and works inside"
-    " containers too; auto takes oci where it works, else chroot with a warning.",
+    help="How steps are kept apart from this machine: oci is containers; chroot is no security boundary, and works"
+    " inside containers too; auto takes oci where it works, else chroot with a warning.",
 )
 RUNTIME: Final = _common("--runtime", metavar="NAME|PATH", default="", help="The OCI runtime: crun, runc or a path.")
 NETWORK: Final = _common(
@@ -240,7 +232,14 @@ RUNTIME_LEVEL: Final = (
     ),
 )
 RESULT: Final = (
-    _common("-t", "--tag", metavar="NAME[:TAG]", multiple=True, type=Value("name", _tag), help="Name the image."),
+    _common(
+        "-t",
+        "--tag",
+        metavar="NAME[:TAG]",
+        multiple=True,
+        type=Value("name", Reference.to_give),
+        help="Name the image.",
+    ),
     _common(
         "--label",
         metavar="KEY=VALUE",

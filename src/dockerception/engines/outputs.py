@@ -53,6 +53,15 @@ def check(output: Output) -> Output:
     return output
 
 
+def describe(output: Output, names: tuple[Reference, ...]) -> str:
+    """What progress calls an output of an image with these names."""
+    if is_push(output):
+        return f"push {', '.join(name.familiar for name in names_of(output, names))}"
+    if output.type == "load" or (output.type == "docker" and not output.destination):
+        return "load into the daemon of Docker, else of Podman"
+    return f"exporting to {output.type} {output.destination}".rstrip()
+
+
 def is_push(output: Output) -> bool:
     """Whether an output goes to a registry: ``type=registry``, or ``type=image,push=true``."""
     if output.type not in ("image", "registry"):

@@ -130,10 +130,8 @@ def history(store: Store, stored: StoredImage) -> list[HistoryLine]:
 
 
 def tag(store: Store, text: str, name: str) -> StoredImage:
-    """Give the image ``text`` the name ``name`` too.  A name with a digest is no name to give."""
-    reference = Reference.parse(name)
-    if reference.digest is not None:
-        raise UsageError(f"“{name}” has a digest, which only a registry can give.", hint="give a name and a tag")
+    """Give the image ``text`` the name ``name`` too."""
+    reference = Reference.to_give(name)
     stored = get(store, text)
     store.images.name(stored, reference)
     return stored

@@ -295,7 +295,7 @@ class Sandbox:
 
     def _started(self) -> launch.Helper:
         if self._is_closed:
-            raise MachineError("The sandbox has been closed.")
+            raise MachineError("The step has been interrupted.")
         if self._helper is None:
             os.makedirs(f"{self._root}/mnt", exist_ok=True)
             self._helper = launch.start(self._root, has_namespaces=self.namespaces().works)
@@ -304,7 +304,7 @@ class Sandbox:
     def _gone(self) -> MachineError:
         with self._lock:
             helper = self._helper
-        return helper.failure() if helper is not None else MachineError("The sandbox has been closed.")
+        return helper.failure() if helper is not None else MachineError("The step has been interrupted.")
 
     def _chosen_rungs(self) -> ladders.Rungs:
         with self._rungs_lock:

@@ -15,6 +15,8 @@ from ..errors import ImageError, TransportError
 from ..oci import compression
 from ..oci.entry import FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, parent
 from ..oci.tarreader import Limits, TarReader
+from ..oci.tarwriter import BLOCK_SIZE
+from ..oci.unexpected import found
 from .base import Read
 from .verified import decompressed, image_errors
 
@@ -23,6 +25,7 @@ MAX_DOCUMENT: Final = 16 << 20
 
 _CHUNK: Final = 1 << 20
 _MAX_LINKS: Final = 40
+_SEE_WRITER: Final = "look at what the program has said that was to write it"
 _LIMITS: Final = Limits(max_entries=200_000)
 
 
@@ -83,11 +86,21 @@ class TarFiles:
         self._members: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}
         try:
+            self._check_beginning()
             with image_errors():
                 self._index()
         except BaseException:
             self._file.close()
             raise
+
+    def _check_beginning(self) -> None:
+        """Tell what was never an archive, such as an error message in its place, from a damaged one."""
+        head = self._file.read(BLOCK_SIZE)
+        self._file.seek(0)
+        if not head:
+            raise ImageError(f"{self.origin} is empty.", hint=_SEE_WRITER)
+        if b"\0" not in head:  # which every header ends with
+            raise ImageError(f"{self.origin} is no archive {found(head)}.", hint=_SEE_WRITER)
 
     def _index(self) -> None:
         for entry in TarReader(self._file.read, origin=self.origin, limits=_LIMITS):

@@ -19,6 +19,7 @@ WRONG = {
     "unknown progress": (("build", "--progress", "fancy", "."), "'auto', 'tty', 'plain', 'quiet', 'json'"),
     "unknown isolation": (("build", "--isolation", "vm", "."), "'auto', 'oci', 'chroot'"),
     "bad tag": (("build", "-t", "App", "."), "names are lower case"),
+    "a tag that means no image": (("build", "-t", "scratch", "."), "No image can be called “scratch”"),
     "a tag with a digest": (("build", "-t", f"app@sha256:{'0' * 64}", "."), "has a digest"),
     "bad platform": (("build", "--platform", "amiga/m68k", "."), "is not a platform"),
     "bad output type": (("build", "-o", "type=zip", "."), "types are docker, oci, tar, local, image"),

@@ -201,13 +201,14 @@ def test_a_changed_layer_is_refused_before_its_last_bytes(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", "is truncated"),
-        (b"hello world, this is no tar" * 100, "is not a sound tar archive"),
+        (b"", "is empty"),
+        (b"hello world, this is no tar" * 100, "is no archive .found the text “hello world, this is no tar"),
+        (b"Error: no such image\n", "is no archive .found the text “Error: no such image”."),
         (written(docker_archive.write, outgoing(LOWER))[:-1500], "is truncated"),
         (gzip.compress(written(docker_archive.write, outgoing(LOWER)))[:-30], "is truncated"),
         (gzip.compress(bytes(range(256)) * 9, mtime=0)[:60] + b"spoilt" * 9, "damaged|truncated|not a sound"),
     ],
-    ids=["empty", "text", "cut", "cut gzip", "bad gzip"],
+    ids=["empty", "text", "message", "cut", "cut gzip", "bad gzip"],
 )
 def test_what_is_no_whole_tar_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "bad.tar"

@@ -107,7 +107,7 @@ class EmbeddedEngine:
 
     def _build(self, level: Level) -> Built:
         settings = level.settings
-        bases = self.bases(settings)
+        bases = Bases(self._store, settings, self._report, self._view, self._steps, self._caches.lazy_bases)
         evaluator = Evaluator(
             level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named
         )
@@ -210,10 +210,11 @@ class EmbeddedEngine:
         return built
 
     def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+        from ..outputs import describe
         from .exporting import export
 
         image = self._store.images.get(result.image)
-        with self._steps.step(f"exporting to {output.type} {output.destination}".rstrip()) as step:
+        with self._steps.step(describe(output, result.names)) as step:
             return export(self._store, self.faces, image, result.names, output, self._report, step)
 
     def fetch_context(self, key: str) -> bool:
