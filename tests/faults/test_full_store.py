@@ -12,6 +12,7 @@ import pytest
 
 from faults.program import Failure, Program
 from support.bases import Base
+from support.registry import running_registry
 from support.tools import need, need_root
 
 pytestmark = pytest.mark.root
@@ -72,6 +73,7 @@ def test_a_full_store(
     assert not written.exists()
     small.has_no_leftovers()
     assert small.names() == {}
+    small.succeed("doctor", "--store")
     disk(64)
     small.succeed(*command)
     assert list(small.names()) == ["app:latest"]
@@ -129,6 +131,26 @@ def test_a_full_disk_under_an_output(program: Program, large: str, source: Path,
     assert [path.name for path in place.rglob("*") if path.is_file()] == []
     assert _used(place) < _SMALL
     program.has_no_leftovers()
+
+
+def test_a_full_store_under_a_pull(program: Program, large: str, disk: Disk, tmp_path: Path) -> None:
+    small = Program(store=disk(4) / "store")
+    with running_registry(tmp_path / "registry") as address:
+        name = f"{address}/{large}:1"
+        program.succeed("tag", large, name)
+        program.succeed("push", name)
+        program.succeed("rm", name)
+        Failure(6, "disk-full", "The disk is full: while writing a file of the store", _FREE_SPACE).check(
+            small.run("pull", name)
+        )
+        small.has_no_leftovers()
+        assert small.names() == {}
+        small.succeed("doctor", "--store")
+        small.succeed("prune", "--all", "--force")
+        assert _used(small.store) < _SMALL
+        disk(64)
+        small.succeed("pull", name)
+        assert list(small.names()) == [name]
 
 
 def test_a_full_disk_under_an_id_file(program: Program, large: str, source: Path, disk: Disk) -> None:
