@@ -4,7 +4,7 @@ PYTEST = .venv/bin/pytest
 WORKERS = -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit peers bench docs clean
+.PHONY: help setup demo test check unit peers faults bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ unit: setup ## only the tests that need no root and start no container
 
 peers: setup ## only the comparison with Docker and the other tools (as root)
 	$(PYTEST) $(WORKERS) tests/peers
+
+faults: setup ## kill builds at 300 random instants (as root); the table goes into docs/reliability.md
+	KILL_ROUNDS=300 KILL_REPORT=docs/reliability.md $(PYTEST) tests/faults/test_kills.py
 
 bench: setup ## measure speed and memory on this machine
 	@set -e; for script in bench/[a-z]*.py; do echo "$$script"; .venv/bin/python "$$script"; done

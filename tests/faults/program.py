@@ -65,6 +65,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         return {**kept, "DOCKERCEPTION_HOME": str(self.store), "SOURCE_DATE_EPOCH": "1700000000"}
 
+    @property
+    def command(self) -> Path:
+        """The program itself."""
+        return PROGRAM
+
     def run(self, *arguments: str | Path, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> Done:
         """Run it to its end."""
         done = subprocess.run(
