@@ -37,12 +37,15 @@ def save(store: Store, wanted: Sequence[str], sink: Callable[[bytes], None], *, 
         (docker_archive if format == "docker" else oci_layout).write(outgoing, sink)
 
 
-def load(store: Store, path: str, report: Reporter = silent) -> list[tuple[StoredImage, tuple[Reference, ...]]]:
+def load(
+    store: Store, path: str, report: Reporter = silent, *, origin: str = ""
+) -> list[tuple[StoredImage, tuple[Reference, ...]]]:
     """Read all images of an archive, or of a directory with an OCI layout, into the store.
 
-    Returns them with the names that they got.  Raises ``ImageError`` for what is neither, or is damaged.
+    ``origin`` is what messages call it, where that is not its path.  Returns them with the names that they got.
+    Raises ``ImageError`` for what is neither, or is damaged.
     """
-    opened = _open(store, path)
+    opened = _open(store, path, origin)
     try:
         return [_load_one(store, image, report) for image in opened]
     finally:
@@ -55,19 +58,19 @@ def _load_one(store: Store, image: FileImage, report: Reporter) -> tuple[StoredI
     return import_image(store, image, names=names, report=report), names
 
 
-def _open(store: Store, path: str) -> tuple[FileImage, ...]:
+def _open(store: Store, path: str, origin: str) -> tuple[FileImage, ...]:
     """What is both (as newer Dockers write it) is read as Docker's archive: that part has the names as typed."""
     if not os.path.isdir(path):
         try:
-            return docker_archive.open_images(path, scratch=store.scratch)
+            return docker_archive.open_images(path, scratch=store.scratch, origin=origin)
         except ImageError:
-            if not _is_layout(store, path):
+            if not _is_layout(store, path, origin):
                 raise
-    return oci_layout.open_images(path, scratch=store.scratch)
+    return oci_layout.open_images(path, scratch=store.scratch, origin=origin)
 
 
-def _is_layout(store: Store, path: str) -> bool:
-    files = TarFiles(path, scratch=store.scratch)
+def _is_layout(store: Store, path: str, origin: str) -> bool:
+    files = TarFiles(path, scratch=store.scratch, origin=origin)
     try:
         return files.size("manifest.json") is None and files.size("index.json") is not None
     finally:

@@ -54,9 +54,12 @@ def open_image(path: str, *, name: str | None = None, platform: Platform, scratc
         raise
 
 
-def open_images(path: str, *, scratch: str | None = None) -> tuple[FileImage, ...]:
-    """All images of the archive, with their ``names``.  Closing one closes the archive for all."""
-    files = TarFiles(path, scratch=scratch)
+def open_images(path: str, *, scratch: str | None = None, origin: str = "") -> tuple[FileImage, ...]:
+    """All images of the archive, with their ``names``.  Closing one closes the archive for all.
+
+    ``origin`` is what messages call it, where that is not its path.
+    """
+    files = TarFiles(path, scratch=scratch, origin=origin)
     try:
         return tuple(_open(files, item) for item in _items(files))
     except BaseException:

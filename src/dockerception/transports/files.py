@@ -77,11 +77,12 @@ class TarFiles:
     """The regular files of a tar archive, compressed or not; links inside the archive are followed.
 
     ``scratch`` is the directory for an unnamed file that holds a compressed archive's contents, which must be readable
-    at any position.  Raises ``TransportError`` if the archive can't be read, ``ImageError`` if it is not a sound tar.
+    at any position; ``origin`` is what to call the archive, where that is not its path.  Raises ``TransportError`` if
+    the archive can't be read, ``ImageError`` if it is not a sound tar.
     """
 
-    def __init__(self, path: str, *, scratch: str | None = None) -> None:
-        self.origin = f"The archive {path}"
+    def __init__(self, path: str, *, scratch: str | None = None, origin: str = "") -> None:
+        self.origin = origin or f"The archive {path}"
         self._file = _open_archive(path, scratch, self.origin)
         self._members: dict[str, tuple[int, int]] = {}
         self._links: dict[str, str] = {}

@@ -42,9 +42,12 @@ def open_image(
         raise
 
 
-def open_images(path: str, *, scratch: str | None = None) -> tuple[FileImage, ...]:
-    """All images of the layout, those of its indexes too, with their ``names``.  Closing one closes it for all."""
-    files = _files(path, scratch)
+def open_images(path: str, *, scratch: str | None = None, origin: str = "") -> tuple[FileImage, ...]:
+    """All images of the layout, those of its indexes too, with their ``names``.  Closing one closes it for all.
+
+    ``origin`` is what messages call an archive, where that is not its path.
+    """
+    files = _files(path, scratch, origin)
     try:
         found: dict[str, tuple[Descriptor, list[str]]] = {}
         for entry in _read_index(files).manifests:
@@ -66,12 +69,12 @@ def write(image: Outgoing | Sequence[Outgoing], sink: Callable[[bytes], None]) -
         sink(chunk)
 
 
-def _files(path: str, scratch: str | None) -> Files:
+def _files(path: str, scratch: str | None, origin: str = "") -> Files:
     if os.path.isdir(path):
         return DirectoryFiles(path)
     if not os.path.exists(path):
         raise TransportError(f"There is no OCI layout {path}: no such file or directory.")
-    return TarFiles(path, scratch=scratch)
+    return TarFiles(path, scratch=scratch, origin=origin)
 
 
 def _read_index(files: Files) -> Index:

@@ -76,11 +76,21 @@ def test_save_writes_no_file_when_an_image_is_missing(command: Command, builder:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("data", [b"", b"junk", b"\0" * 10240])
-def test_load_refuses_what_is_no_archive(command: Command, data: bytes) -> None:
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "The archive on stdin is empty."),
+        (
+            b"Error: No such image: app\n",
+            "The archive on stdin is no archive (found the text “Error: No such image: app”).",
+        ),
+        (b"\0" * 10240, "The archive on stdin is not a Docker archive: it has no manifest.json."),
+    ],
+)
+def test_load_refuses_what_is_no_archive(command: Command, data: bytes, message: str) -> None:
     done = command("load", stdin=data)
     assert (done.returncode, done.stdout) == (5, b"")
-    assert done.stderr.startswith(b"error[")
+    assert done.stderr.decode().startswith(f"error[image]: {message}\n")
 
 
 def test_a_failing_step_is_shown_with_its_lines_and_the_log(command: Command, project: Path, tmp_path: Path) -> None:
@@ -115,7 +125,7 @@ def test_doctor_knows_that_run_works(command: Command) -> None:
     done = command("doctor", "--json")
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert done.returncode == 0
-    assert all(checks[name]["works"] for name in ("store", "xattrs", "namespaces", "overlay", "runtime"))
+    assert all(checks[name]["works"] for name in ("store", "xattrs", "namespaces", "overlay", "isolation"))
     assert "RUN and builders work here." in command("doctor").stdout.decode()
 
 

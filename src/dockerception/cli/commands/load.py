@@ -47,12 +47,16 @@ def command(source: str, quiet: bool, store: str) -> None:
     if not source and sys.stdin.isatty():
         raise UsageError("stdin is a terminal, and an archive was expected.", hint="use -i FILE, or a pipe")
     with open_store(store) as opened:
-        for stored, names in archives.load(opened, source or _stdin_file(opened)):
+        for stored, names in archives.load(opened, source or _stdin_file(opened), origin=_origin(source)):
             if quiet:
                 output.text(stored.image)
                 continue
             lines = [f"Loaded image: {name.familiar}" for name in names] or [f"Loaded image ID: {stored.image}"]
             output.text("\n".join(lines))
+
+
+def _origin(source: str) -> str:
+    return "" if source else "The archive on stdin"
 
 
 def _stdin_file(store: Store) -> str:
