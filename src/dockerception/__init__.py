@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from .facade import Image, LayerInfo, Secret, SshAgent, assemble, build, context
+    from .limits import Limits, Ulimit
 
 __version__ = "0.1.0"
 
@@ -48,12 +49,14 @@ __all__ = [
     "ImageError",
     "ImageNotFoundError",
     "LayerInfo",
+    "Limits",
     "MachineError",
     "Secret",
     "SshAgent",
     "StepError",
     "StoreError",
     "StreamError",
+    "Ulimit",
     "UnsupportedError",
     "UsageError",
     "__version__",
@@ -63,6 +66,7 @@ __all__ = [
 ]
 
 _FROM_FACADE = frozenset({"Image", "LayerInfo", "Secret", "SshAgent", "assemble", "build", "context"})
+_FROM_LIMITS = frozenset({"Limits", "Ulimit"})
 
 
 class _Package(ModuleType):
@@ -82,7 +86,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    module = import_module(f"{__name__}.{'facade' if name in _FROM_FACADE else 'errors'}")
+    room = "facade" if name in _FROM_FACADE else "limits" if name in _FROM_LIMITS else "errors"
+    module = import_module(f"{__name__}.{room}")
     value: object = getattr(module, name)
     globals()[name] = value
     return value

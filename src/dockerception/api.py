@@ -150,5 +150,6 @@ def _settings(request: BuildRequest) -> Settings:
         explain=request.explain,
         epoch=int(time.time()) if epoch is None else epoch,
         is_epoch_fixed=epoch is not None,
+        limits=request.limits,
         max_context=request.max_context,
     )

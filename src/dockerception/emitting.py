@@ -156,7 +156,10 @@ class Emitter:
     def _run(self, built: Built) -> Emitted:
         miss = self._miss(built)
         request = EmitRequest(
-            command=self._request.command, network=self._settings.network, timeout=self._request.emit_timeout
+            command=self._request.command,
+            network=self._settings.network,
+            limits=self._settings.limits,
+            timeout=self._request.emit_timeout,
         )
         emission = self._engine.emit(built, request, _STEP)
         try:

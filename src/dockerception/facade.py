@@ -17,9 +17,10 @@ from .api import EmittedContext, LevelSummary
 from .engines import choice
 from .engines.base import Engine, Network, Output, Secret, SshAgent
 from .image import Image, LayerInfo
+from .limits import NONE, Limits
 from .progress import Reporter, silent
 from .reference import Platform, Reference
-from .request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, BuildRequest, Isolation
+from .request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, BuildRequest, Isolation
 from .store.store import Store
 
 __all__ = [
@@ -54,6 +55,7 @@ def build(
     secrets: Sequence[Secret] = (),
     ssh: Sequence[SshAgent] = (),
     allow: Sequence[str] = (),
+    limits: Limits = NONE,
     pull: bool = False,
     explain: bool = False,
     network: Network = "default",
@@ -78,9 +80,9 @@ def build(
 
     ``engine`` is a name as in ``--engine``, or an engine object (see ``dockerception.testing``), which stays open; the
     image of an engine with a place of its own is brought into the store as well, where it has no name.  ``command``
-    replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_context`` and ``keep_storage`` (the store's cap)
-    in bytes, ``epoch`` in seconds since 1970 (default: SOURCE_DATE_EPOCH, else now).  ``report`` gets progress events,
-    from several threads.  Raises a subclass of ``DockerceptionError``; then nothing is named and nothing written.
+    replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_depth`` the most levels; ``max_context`` and
+    ``keep_storage`` (the store's cap) are in bytes, ``epoch`` in seconds since 1970 (default: SOURCE_DATE_EPOCH, else
+    now).  ``report`` gets progress events, from several threads.  Raises a subclass of ``DockerceptionError``; then nothing is named and nothing written.
     """
     path, read_stdin = _opened(source)
     request = BuildRequest(
@@ -100,6 +102,7 @@ def build(
         ssh=tuple(ssh),
         allow=frozenset(allow),
         pull=pull,
+        limits=limits,
         explain=explain,
         network=network,
         platform=_platform(platform),
@@ -139,6 +142,7 @@ def assemble(
     allow: Sequence[str] = (),
     pull: bool = False,
     explain: bool = False,
+    limits: Limits = NONE,
     network: Network = "default",
     platform: str = "",
     outputs: Sequence[Output] = (),
@@ -173,6 +177,7 @@ def assemble(
         pull=pull,
         explain=explain,
         network=network,
+        limits=limits,
         platform=_platform(platform),
         outputs=tuple(outputs),
         max_context=max_context,
@@ -206,6 +211,7 @@ def context(
     explain: bool = False,
     network: Network = "default",
     platform: str = "",
+    limits: Limits = NONE,
     command: Sequence[str] = (),
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT,
     max_context: int = DEFAULT_MAX_CONTEXT,
@@ -242,6 +248,7 @@ def context(
         network=network,
         platform=_platform(platform),
         command=tuple(command),
+        limits=limits,
         emit_timeout=emit_timeout,
         max_context=max_context,
         epoch=epoch,

@@ -10,6 +10,7 @@ import msgspec
 
 from .engines.base import Network, Output, Secret, SshAgent
 from .errors import UsageError
+from .limits import NONE, Limits
 from .reference import Platform, Reference
 
 DEFAULT_EMIT_TIMEOUT: Final = 600.0
@@ -24,7 +25,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``source`` is a directory or ``-``: then ``read_stdin(n)`` gives the bytes.  ``dockerfile`` is a path, ``-``, or
     empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
     ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_helper`` is an image or a path, for
-    the engine buildx.  ``emit_timeout`` is in seconds,
+    the engine buildx.  ``max_depth`` is the most levels that a chain may have.
+    ``emit_timeout`` is in seconds,
     ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.  ``keep_storage`` is the store's cap in
     bytes, None for the user's default.
     """
@@ -45,6 +47,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
     pull: bool = False
+    limits: Limits = NONE
     explain: bool = False
     network: Network = "default"
     platform: Platform | None = None

@@ -15,7 +15,7 @@ from ..engines.base import Output
 from ..engines.outputs import is_push, names_of
 from ..errors import ContextError, DockerceptionError, UsageError
 from ..request import BuildRequest, epoch_from_environment
-from . import output
+from . import limit_options, output
 from .click_types import Command, mistake
 from .files import check_writable, terminal_error, write_text
 from .options import Options
@@ -86,6 +86,14 @@ def make_request(options: Options) -> BuildRequest:
         secrets=options.secret,
         ssh=options.ssh,
         allow=frozenset(options.allow),
+        limits=limit_options.limits(
+            memory=options.memory,
+            cpus=options.cpus,
+            pids_limit=options.pids_limit,
+            shm_size=options.shm_size,
+            ulimits=options.ulimit,
+            timeout=options.timeout,
+        ),
         pull=options.pull,
         explain=options.explain,
         network=options.network,

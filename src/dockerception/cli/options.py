@@ -11,9 +11,10 @@ import msgspec
 from .. import sizes
 from ..engines import choice
 from ..engines.base import Network, Output, Secret, SshAgent
+from ..limits import Ulimit
 from ..reference import Platform, Reference
 from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, Isolation
-from . import privileges, values
+from . import limit_options, privileges, values
 from .click_types import Value, option
 from .progress import MODES
 from .stores import store_option
@@ -39,6 +40,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     secret: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: tuple[str, ...] = ()
+    memory: int = 0
+    cpus: float = 0.0
+    pids_limit: int = 0
+    shm_size: int = 0
+    ulimit: tuple[Ulimit, ...] = ()
+    timeout: float = 0.0
     pull: bool = False
     explain: bool = False
     network: Network = "default"
@@ -182,6 +189,8 @@ BUILDING: Final = (
         help="The largest context that is taken from a stream: 500m, 2g; 0 is no limit.  [default: 64g]",
     ),
     ISOLATION,
+    *limit_options.CONTAINER,
+    *limit_options.STEP,
     RUNTIME,
     _common(
         "--keep-storage",

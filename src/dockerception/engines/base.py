@@ -9,6 +9,7 @@ import msgspec
 
 from ..context.base import Context
 from ..dockerfile.stages import Dockerfile
+from ..limits import NONE, Limits
 from ..oci.config import ImageConfig
 from ..reference import Platform, Reference
 
@@ -62,7 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     to what was written for it.  ``epoch`` is the time, in seconds, that lands in images; ``is_epoch_fixed`` says that
     it came from SOURCE_DATE_EPOCH.  ``no_cache_filter`` names stages, ``level:N`` and ``emit``.
     ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.  ``secrets`` and ``ssh`` are what steps
-    find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``).  ``explain`` asks for a
+    find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``), ``limits`` what they and
+    builders may use.  ``explain`` asks for a
     ``StepExplained`` of steps that have to be done again.
     """
 
@@ -78,6 +80,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
+    limits: Limits = NONE
     pull: bool = False
     explain: bool = False
     epoch: int
@@ -130,6 +133,7 @@ class EmitRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     command: tuple[str, ...] = ()
     network: Network = "default"
+    limits: Limits = NONE
     timeout: float
 
 
@@ -174,7 +178,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
     ``epoch``: write the given time into images.  ``caches``: read and write caches elsewhere (``cache_from``).
     ``explains``: say why steps miss.  ``secrets``, ``ssh``: have steps read them.
-    ``insecure``: run steps with all privileges.
+    ``insecure``: run steps with all privileges.  ``limits``: limit what steps and builders use.
     """
 
     name: str
@@ -187,6 +191,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     ssh: bool = True
     insecure: bool = True
 
+    limits: bool = False
 
 class Engine(Protocol):
     """Builds levels.  All methods raise our own errors only; a failed one leaves nothing behind."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UnsupportedError
+from ..limits import NONE
 from ..reference import Platform
 from .base import INSECURE, Capabilities, Settings
 
@@ -28,6 +29,11 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
             f"{name} can't say why steps are done again (--explain).", hint="the embedded engine explains"
         )
     _check_privileges(capabilities, settings)
+    if settings.limits != NONE and not capabilities.limits:
+        raise UnsupportedError(
+            f"{name} can't limit what steps use (--memory, --cpus, --pids-limit, --shm-size, --ulimit, --timeout).",
+            hint="the embedded engine can; for others, limit the daemon, or the builder of docker buildx",
+        )
     if settings.is_epoch_fixed and not capabilities.epoch:
         raise UnsupportedError(
             f"{name} can't give its images the time of SOURCE_DATE_EPOCH.",

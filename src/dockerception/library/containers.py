@@ -12,6 +12,7 @@ from ..engines.base import Network
 from ..engines.embedded.engine import EmbeddedEngine
 from ..engines.embedded.running import container_request
 from ..errors import UsageError
+from ..limits import NONE, Limits
 from ..request import Isolation
 from ..sandbox.messages import Mount, RunResult
 from ..store.store import Store
@@ -40,6 +41,7 @@ class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
     network: Network = "default"
     isolation: Isolation = "auto"
     runtime: str = ""
+    limits: Limits = NONE
 
 
 def run_image(
@@ -69,6 +71,7 @@ def run_image(
             mounts=request.mounts,
             network=request.network,
             has_terminal=request.has_terminal,
+            limits=request.limits,
         )
         if not run_request.args:
             raise UsageError(
@@ -76,6 +79,7 @@ def run_image(
                 hint="give a command after its name",
             )
         stdin = descriptors[0] if request.is_interactive or request.has_terminal else None
+        engine.sandbox().check_limits(request.limits)
         run = engine.sandbox().begin(run_request, stdin, descriptors[1], descriptors[2])
         if on_start is not None:
             on_start(run.signal)

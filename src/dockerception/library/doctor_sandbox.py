@@ -21,12 +21,7 @@ def checks(abilities: Abilities) -> list[Check]:
         of_ability("chroot", abilities.chroot, "steps where no container can be started"),
         of_ability("owners", abilities.subordinate_ids, "images with files of several owners"),
         _kernel(os.uname().release),
-        Check(
-            name="cgroups",
-            works=True,
-            needed_for="limits of steps",
-            detail={"none": "none are mounted"}.get(abilities.cgroups, abilities.cgroups),
-        ),
+        _limits(abilities),
         Check(
             name="network",
             works=True,
@@ -73,6 +68,22 @@ def _runtime(ability: RuntimeAbility) -> Check:
 def _found(ability: RuntimeAbility) -> str:
     """Where a runtime that works is."""
     return ability.path if ability.seccomp else f"{ability.path}, which filters no system calls (seccomp)"
+
+
+def _limits(abilities: Abilities) -> Check:
+    """Whether steps can be limited, and if not, why."""
+    needed_for = "limits of steps (--memory, --cpus, --pids-limit)"
+    mode = {"none": "none are mounted"}.get(abilities.cgroups, abilities.cgroups)
+    missing = next((each for each in abilities.limits.values() if not each.works), None)
+    if missing is None:
+        return Check(name="cgroups", works=True, needed_for=needed_for, detail=mode)
+    return Check(
+        name="cgroups",
+        works=False,
+        needed_for=needed_for,
+        detail=f"{mode}: {missing.reason}",
+        hint=missing.remedy,
+    )
 
 
 def _kernel(release: str) -> Check:

@@ -10,7 +10,7 @@ import click
 from click import Context as ClickContext
 
 from ...errors import DockerceptionError, UsageError
-from .. import failures
+from .. import failures, limit_options
 from ..click_types import Command, Value, mistake, option
 from ..options import ISOLATION, NETWORK, RUNTIME
 from ..stores import complete_image, open_store, store_option
@@ -18,6 +18,7 @@ from ..values import variable, volume
 
 if TYPE_CHECKING:
     from ...engines.base import Network
+    from ...limits import Ulimit
     from ...request import Isolation
 
 _FAILED = 125  # as “docker run”: the container's own codes must stay apart from ours
@@ -86,6 +87,7 @@ class RunCommand(Command):
 @option("-p", "--publish", metavar="PORTS", multiple=True, help="Not needed: the network is this machine's.")
 @option("--rm", "remove", is_flag=True, help="Always so: nothing stays of a container.")
 @option("--name", metavar="NAME", default="", help="Accepted, and not used: containers have no names here.")
+@options(limit_options.CONTAINER)
 @ISOLATION
 @RUNTIME
 @store_option
@@ -103,15 +105,20 @@ def command(
     publish: tuple[str, ...],
     remove: bool,
     name: str,
+    memory: int,
+    cpus: float,
+    pids_limit: int,
+    shm_size: int,
+    ulimit: tuple[Ulimit, ...],
     isolation: Isolation,
     runtime: str,
     store: str,
 ) -> int:
     """Run a command in a container of an image.
 
-    It runs in the foreground, with the host's network and without limits; what it writes to its own files is thrown
-    away.  stdout and stderr are its own, unchanged.  The exit code is the container's; 127 and 126 say that its program
-    is missing or can't be executed, 125 that it was not started.
+    It runs in the foreground, with the host's network and without limits but those that are asked for; what it writes
+    to its own files is thrown away.  stdout and stderr are its own, unchanged.  The exit code is the container's; 127
+    and 126 say that its program is missing or can't be executed, 125 that it was not started.
 
     \b
     Examples:
@@ -137,6 +144,7 @@ def command(
         is_interactive=interactive,
         has_terminal=tty,
         network=network,
+        limits=limit_options.limits(memory=memory, cpus=cpus, pids_limit=pids_limit, shm_size=shm_size, ulimits=ulimit),
         isolation=isolation,
         runtime=runtime,
     )

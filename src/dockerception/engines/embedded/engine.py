@@ -56,7 +56,9 @@ class _Handle(msgspec.Struct, frozen=True):
 class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
-    capabilities = Capabilities(name="The embedded engine", platforms=False, caches=True, explains=True)
+    capabilities = Capabilities(
+        name="The embedded engine", platforms=False, caches=True, explains=True, limits=True
+    )
 
     def __init__(
         self,
@@ -95,6 +97,8 @@ class EmbeddedEngine:
 
     def build(self, level: Level) -> Built:
         check(self.capabilities, level.settings)
+        if level.settings.limits.grouped:
+            self.sandbox().check_limits(level.settings.limits)
         self._caches.use(level.settings)
         while True:
             try:
@@ -180,6 +184,7 @@ class EmbeddedEngine:
             files=self._view_layers(stack, "the builder"),
             command=request.command,
             network=request.network,
+            limits=request.limits,
         )
         if not run.args:
             raise nothing_to_run()

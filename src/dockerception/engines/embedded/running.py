@@ -11,6 +11,7 @@ from ...context.base import Context
 from ...context.lookup_user import User, process_user
 from ...dockerfile import instructions as ins
 from ...errors import FREE_SPACE, ContextError, ImageError, StepError, UsageError
+from ...limits import NONE, Limits
 from ...oci.config import ContainerConfig
 from ...sandbox import idmap
 from ...sandbox.client import Sandbox
@@ -64,18 +65,21 @@ def run_step(
         gid=user.gid,
         additional_gids=_all_groups(user),
         is_privileged=instruction.security == "insecure",
+        limits=settings.limits,
     )
     tail = _Tail(sink)
     result = run_with_output(sandbox, request, tail.take, stop)
     if result.returncode != 0 or result.not_started:
         stop.check()
-        raise _step_error(step, result, tail.text, store)
+        raise _step_error(step, result, tail.text, store, settings.limits)
 
 
-def _step_error(step: Step, result: RunResult, output: str, store: Store) -> StepError:
+def _step_error(step: Step, result: RunResult, output: str, store: Store, limits: Limits) -> StepError:
     """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
     if result.not_started:
         return StepError(f"“{step.text}” could not be started: {result.message}", details=output)
+    if result.exceeded:
+        return _exceeded(step, result.exceeded, output, limits)
     hint = {
         127: "exit code 127 means that a command was not found; is it in the image, and in PATH?",
         126: "exit code 126 means that a command can't be executed; is its mode right, and its architecture?",
@@ -85,6 +89,14 @@ def _step_error(step: Step, result: RunResult, output: str, store: Store) -> Ste
     if _is_full(store.root):
         hint = f"the store's disk is full, where the step wrote; {FREE_SPACE}"
     return StepError(f"“{step.text}” failed with exit code {result.returncode}.", details=output, hint=hint)
+
+
+def _exceeded(step: Step, exceeded: str, output: str, limits: Limits) -> StepError:
+    if exceeded == "timeout":
+        problem = f"took longer than {limits.timeout:g} seconds (--timeout)"
+        return StepError(f"“{step.text}” {problem}.", details=output, hint="give it more, or see what it waits for")
+    problem = f"needed more memory than {limits.memory} bytes (--memory), and was killed"
+    return StepError(f"“{step.text}” {problem}.", details=output, hint="give it more, or let it do less at once")
 
 
 def _is_full(path: str) -> bool:
@@ -133,6 +145,7 @@ def container_request(
     cwd: str = "",
     mounts: Sequence[Mount] = (),
     network: str = "default",
+    limits: Limits = NONE,
     has_terminal: bool = False,
 ) -> RunRequest:
     """The request that starts a container of an image, as ``docker run`` would.
@@ -159,6 +172,7 @@ def container_request(
         mounts=tuple(mounts),
         network="none" if network == "none" else "host",
         has_terminal=has_terminal,
+        limits=limits,
         uid=identity.uid,
         gid=identity.gid,
         additional_gids=_all_groups(identity),
