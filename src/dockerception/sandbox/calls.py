@@ -9,6 +9,7 @@ from typing import Literal
 
 import msgspec
 
+from ..limits import Limits
 from .messages import RunRequest, RunResult, Written
 
 RuntimeName = Literal["crun", "runc"]
@@ -87,7 +88,24 @@ class ChrootCall(msgspec.Struct, frozen=True, tag=True):
     scratch: str
 
 
-Call = RunCall | UnpackCall | DiffCall | ReadCall | WriteTarCall | DeleteCall | SyncCall | OverlayCall | ChrootCall
+class LimitsCall(msgspec.Struct, frozen=True, tag=True):
+    """Set these limits on nobody, to see whether they can be set.  Answer: ``Done``."""
+
+    limits: Limits
+
+
+Call = (
+    LimitsCall
+    | RunCall
+    | UnpackCall
+    | DiffCall
+    | ReadCall
+    | WriteTarCall
+    | DeleteCall
+    | SyncCall
+    | OverlayCall
+    | ChrootCall
+)
 
 
 class SignalNote(msgspec.Struct, frozen=True, tag=True):

@@ -12,6 +12,7 @@ import msgspec
 
 from .. import errors
 from ..errors import DockerceptionError, MachineError, UsageError
+from ..limits import Limits
 from ..oci.toc import Toc
 from . import calls, ladders, launch, probe, wire
 from .calls import Reply
@@ -233,6 +234,15 @@ class Sandbox:
     def check_chroot(self, scratch: str) -> None:
         """Change the root to ``scratch`` and make device nodes there; raises what hinders it."""
         _expect(self._ask(calls.ChrootCall(scratch)), calls.Done)
+
+    def try_limits(self, limits: Limits) -> None:
+        """Set these limits on nobody; raises what hinders it."""
+        _expect(self._ask(calls.LimitsCall(limits)), calls.Done)
+
+    def check_limits(self, limits: Limits) -> None:
+        """Raise ``MachineError`` for the first limit that can't be set on this machine, before anything has begun."""
+        if limits.grouped:
+            ladders.check_limits(limits, self.probe())
 
     def namespaces(self) -> Ability:
         """Whether the helper can have namespaces of its own.  With a runtime that was named nobody asks: it needs them.

@@ -29,6 +29,7 @@ _OPERATIONS: Final = {
     b"SyncCall": "treefiles",
     b"OverlayCall": "stacking.overlay",
     b"ChrootCall": "isolation.chroot",
+    b"LimitsCall": "limiting",
 }
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from .. import process
 from ..errors import MachineError
+from ..limits import Limits
 from .calls import Chroot, Runtime, RuntimeName, Stacking
 from .messages import Abilities
 
@@ -44,6 +45,14 @@ def choose(isolation: Isolation, abilities: Abilities) -> Rungs:
     if isolation == "oci" or not abilities.chroot.works:
         raise _cannot(isolation, abilities)
     return Rungs(stacking, Chroot(), _no_container(abilities))
+
+
+def check_limits(limits: Limits, abilities: Abilities) -> None:
+    """Raise ``MachineError`` for the first limit that can't be set here."""
+    for name in limits.grouped:
+        ability = abilities.limits.get(name)
+        if ability is not None and not ability.works:
+            raise MachineError(ability.reason, hint=ability.remedy)
 
 
 def named(runtime: str) -> Runtime:

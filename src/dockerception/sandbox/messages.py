@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from ..limits import NONE, Limits
 from ..oci.toc import Toc
 
 DEFAULT_HOSTNAME: Final = "buildkitsandbox"
@@ -68,7 +69,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``environment`` holds ``NAME=value``; ``PATH`` in it is where ``args[0]`` is looked for.  ``additional_gids`` are
     numbers; names have been looked up before.  ``hosts`` are further lines of ``/etc/hosts``: (name, address).
     ``capabilities`` of None are Docker's default set.  ``is_privileged`` gives the process all of the helper's, and
-    hides nothing of the machine from it (``RUN --security=insecure``).
+    hides nothing of the machine from it (``RUN --security=insecure``).  ``limits`` are those of the process and all
+    that it starts.
     """
 
     layers: tuple[str, ...]
@@ -89,8 +91,10 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     has_no_new_privileges: bool = False
     has_readonly_root: bool = False
     is_privileged: bool = False
+    limits: Limits = NONE
 
 
+Exceeded = Literal["", "memory", "timeout"]
 NotStarted = Literal["", "not-found", "not-executable", "runtime"]
 
 
@@ -99,10 +103,12 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     ``returncode`` is the process's own, or 128 plus the signal that ended it.  Where it never started, ``not_started``
     says why, ``message`` is a full sentence, and ``returncode`` is as ``docker run`` has it: 127 where the program (or
-    its interpreter) does not exist, 126 where it can't be executed, 125 where the runtime failed.
+    its interpreter) does not exist, 126 where it can't be executed, 125 where the runtime failed.  ``exceeded`` names
+    the limit because of which a process was killed.
     """
 
     returncode: int
+    exceeded: Exceeded = ""
     not_started: NotStarted = ""
     message: str = ""
 
@@ -156,6 +162,7 @@ class RuntimeAbility(msgspec.Struct, frozen=True, kw_only=True):
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     """What the sandbox can do here.  ``key`` names machine, boot, user and runtimes; another key means: look again.
 
+    ``limits`` says of each limit that takes a control group whether it can be set (``Limits.grouped``).
     ``cgroups`` is ``v2``, ``hybrid``, ``v1`` or ``none``.  ``helper`` is whether the helper's namespaces can be made,
     ``chroot`` whether steps can run without them, ``subordinate_ids`` whether more than one owner can be told apart.
     """
@@ -167,3 +174,4 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     subordinate_ids: Ability
     runtimes: tuple[RuntimeAbility, ...]
     cgroups: str
+    limits: dict[str, Ability] = {}

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from .. import process
 from ..errors import DockerceptionError
+from ..limits import Limits
 from . import idmap
 from .calls import Runtime, RuntimeName, Stacking
 from .ladders import RUNTIMES
@@ -18,7 +20,8 @@ from .messages import Abilities, Ability, Mount, RunRequest, RuntimeAbility
 if TYPE_CHECKING:
     from .client import Sandbox
 
-_FORMAT: Final = 3
+_FORMAT: Final = 4
+_LIMITS: Final = {"memory": Limits(memory=1 << 30), "cpus": Limits(cpus=1), "pids": Limits(pids=1 << 10)}
 _NOT_FILTERED: Final = 3
 _LOOK: Final = f"""
 while read -r name value rest; do [ "$name $value" = "Seccomp: 2" ] && exit 0; done < /proc/self/status
@@ -107,6 +110,7 @@ def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
         subordinate_ids=_subordinate_ids(),
         runtimes=runtimes,
         cgroups=cgroups,
+        limits={name: _try(partial(sandbox.try_limits, asked)) for name, asked in _LIMITS.items()},
     )
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from ..limits import UNLIMITED, Ulimit
 from . import privileged, security
 from .messages import Mount, RunRequest
 
@@ -16,12 +17,16 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 SYSTEM_FOLDERS: Final = ("dev", "proc", "sys")
 """Directories of the root that are always mounted on."""
 
+PATH: Final = f"PATH={DEFAULT_PATH}"
+
 _VERSION: Final = "1.0.2"
 _DEVICES: Final = ("full", "null", "random", "tty", "urandom", "zero")
 _PRIVATE: Final = ["nosuid", "noexec", "nodev"]
+_SHARED_MEMORY: Final = 64 << 20
 _PROGRAM: Final = "run.oci.seccomp_bpf_data"
 
 Mounted = dict[str, object]
+Hooks = dict[str, object]
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -41,6 +46,7 @@ def config(
     has_tty_group: bool,
     terminal_size: tuple[int, int],
     system_calls: Filter | None = None,
+    hooks: Hooks | None = None,
 ) -> dict[str, object]:
     """The whole document.  ``mounts`` are those of the request and the files of ``/etc``, resolved already.
 
@@ -63,6 +69,7 @@ def config(
             "seccomp": msgspec.Raw(system_calls.profile if system_calls else b"null"),
         },
         "annotations": _annotations(system_calls),
+        "hooks": hooks or {},
     }
 
 
@@ -104,6 +111,7 @@ def _process(request: RunRequest, terminal_size: tuple[int, int]) -> dict[str, o
         "capabilities": security.capabilities(
             privileged.capabilities() if request.is_privileged else request.capabilities, request.uid
         ),
+        "rlimits": [_ulimit(each) for each in request.limits.ulimits],
         "noNewPrivileges": request.has_no_new_privileges,
     }
 
@@ -111,19 +119,25 @@ def _process(request: RunRequest, terminal_size: tuple[int, int]) -> dict[str, o
 def _environment(request: RunRequest) -> tuple[str, ...]:
     if any(variable.startswith("PATH=") for variable in request.environment):
         return request.environment
-    return (*request.environment, f"PATH={DEFAULT_PATH}")
+    return (*request.environment, PATH)
+
+
+def _ulimit(limit: Ulimit) -> dict[str, object]:
+    soft, hard = (2**64 - 1 if value == UNLIMITED else value for value in (limit.soft, limit.hard))
+    return {"type": f"RLIMIT_{limit.name.upper()}", "soft": soft, "hard": hard}
 
 
 def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: bool) -> list[Mounted]:
     terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if has_tty_group:
         terminals.append("gid=5")
+    shared = f"size={request.limits.shm_size or _SHARED_MEMORY}"
     return [
         _special("/proc", "proc", _PRIVATE),
         _special("/dev", "tmpfs", ["nosuid", "nodev", "strictatime", "mode=755", "size=65536k"]),
         *(_device(name) for name in _devices(request) if os.path.exists(f"/dev/{name}")),
         _special("/dev/pts", "devpts", terminals),
-        _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", "size=65536k"]),  # noqa: S108  the container's own
+        _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", shared]),  # noqa: S108  the container's own
         _special("/dev/mqueue", "mqueue", _PRIVATE),
         _sys(request, is_user_namespace),
     ]

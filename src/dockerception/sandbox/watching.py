@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import select
 import signal
-from typing import Final, Protocol
+import time
+from typing import Final, NamedTuple, Protocol
 
 from . import calls, wire
+from .messages import Exceeded
 from .worker import Session
 
 _KILL_PATIENCE: Final = 1000  # milliseconds for the runtime to notice that its container has been killed
 _EXITED_BY_SIGNAL: Final = 128
+_LONGEST_POLL: Final = 86400.0  # seconds
 
 
 class Container(Protocol):
@@ -28,15 +31,23 @@ class Container(Protocol):
         """Tell it that the size of its terminal has changed."""
 
 
-def wait_for(container: Container, session: Session) -> int:
-    """Wait for the end of a container; returns its exit code, 128 plus its number for a signal.
+class Ended(NamedTuple):
+    """An exit code (128 plus its number for a signal), and ``timeout`` where it was killed for that."""
+
+    returncode: int
+    exceeded: Exceeded
+
+
+def wait_for(container: Container, session: Session, timeout: float = 0.0) -> Ended:
+    """Wait for the end of a container; it is killed after ``timeout`` seconds (0: never).
 
     No process of the container is left when this returns: this process must adopt orphans.
     """
-    status = _watch(container, session)
+    deadline = time.monotonic() + timeout if timeout else float("inf")
+    status, is_late = _watch(container, session, deadline)
     end_descendants()
     code = os.waitstatus_to_exitcode(status)
-    return code if code >= 0 else _EXITED_BY_SIGNAL - code
+    return Ended(code if code >= 0 else _EXITED_BY_SIGNAL - code, "timeout" if is_late else "")
 
 
 def end_descendants() -> None:
@@ -64,21 +75,27 @@ def send(pid: int, number: int) -> None:
         pass
 
 
-def _watch(container: Container, session: Session) -> int:
-    """Wait for the end of the container's child; returns its wait status."""
+def _watch(container: Container, session: Session, deadline: float) -> tuple[int, bool]:
+    """Wait for the end of the container's child; returns its wait status, and whether the deadline has ended it."""
     pidfd = os.pidfd_open(container.child)
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
     poller.register(session.conversation, select.POLLIN)
     # Without a pid namespace nobody else would end the container after the helper.
     poller.register(session.helper, 0)
+    is_late = False
     while True:
-        ready = {descriptor for descriptor, _ in poller.poll()}
+        left = min(max(0.0, deadline - time.monotonic()), _LONGEST_POLL)
+        ready = {descriptor for descriptor, _ in poller.poll(left * 1000)}
         if pidfd in ready:
             os.close(pidfd)
-            return os.waitpid(container.child, 0)[1]
-        number = signal.SIGKILL if session.helper in ready else _next_signal(session)
+            return os.waitpid(container.child, 0)[1], is_late
+        if not ready and left == _LONGEST_POLL:
+            continue
+        is_late = is_late or not ready
+        number = signal.SIGKILL if not ready or session.helper in ready else _next_signal(session)
         if number == signal.SIGKILL:
+            deadline = float("inf")
             _kill(container, pidfd)
             poller.unregister(session.conversation)
             poller.unregister(session.helper)

@@ -123,6 +123,10 @@ def _perform(call: calls.Call, session: Session) -> tuple[calls.Reply, list[int]
             from .stacking import overlay
 
             return overlay.check(call, session), []
+        case calls.LimitsCall():
+            from . import limiting
+
+            return limiting.check(call), []
         case calls.ChrootCall():
             from .isolation import chroot
 

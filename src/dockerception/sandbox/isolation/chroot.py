@@ -14,7 +14,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from ...errors import MachineError
-from .. import linux, privileged, runtime, security, spec, watching
+from .. import cgroups, limiting, linux, privileged, runtime, security, spec, watching
 from ..calls import ChrootCall, Done
 from ..messages import RunRequest, RunResult
 from ..worker import Session
@@ -31,9 +31,10 @@ def run(ground: Ground, session: Session) -> RunResult:
             "Without namespaces a step can't be kept from the network (--network=none).",
             hint="dockerception doctor says why there are none here; or let the step have the network",
         )
+    limiting.check_chroot(ground.request.limits)
     linux.adopt_orphans()
-    with showing.shown(ground, session):
-        return _run(ground, session)
+    with limiting.groups(ground.request.limits) as groups, showing.shown(ground, session):
+        return _run(ground, session, groups)
 
 
 def check(call: ChrootCall) -> Done:
@@ -49,18 +50,20 @@ def check(call: ChrootCall) -> Done:
     return Done()
 
 
-def _run(ground: Ground, session: Session) -> RunResult:
+def _run(ground: Ground, session: Session, groups: list[cgroups.Group]) -> RunResult:
     told, tell = os.pipe()
     child = os.fork()
     if child == 0:
-        _become(ground, session, tell)
+        _become(ground, session, groups, tell)
     os.close(tell)
     for descriptor in session.descriptors[1:]:
         os.close(descriptor)  # else the reader of the process's stdout would wait for us, too
-    returncode = watching.wait_for(_Process(child), session)
+    ended = watching.wait_for(_Process(child), session, ground.request.limits.timeout)
     with open(told, "rb") as reader:
         problem = reader.read()
-    return _not_started(ground.request, int(problem)) if problem else RunResult(returncode=returncode)
+    if problem:
+        return _not_started(ground.request, int(problem))
+    return limiting.judged(RunResult(returncode=ended.returncode), ended, groups)
 
 
 class _Process(msgspec.Struct, frozen=True):
@@ -75,11 +78,13 @@ class _Process(msgspec.Struct, frozen=True):
         """Nothing: it has the very terminal whose size has changed, and the kernel tells it."""
 
 
-def _become(ground: Ground, session: Session, tell: int) -> NoReturn:
+def _become(ground: Ground, session: Session, groups: list[cgroups.Group], tell: int) -> NoReturn:
     """Become the process of the request; where that fails, the number of the error goes to ``tell``."""
     try:
         for target, descriptor in enumerate(session.descriptors):
             os.dup2(descriptor, target)
+        cgroups.enter(groups)
+        limiting.set_ulimits(ground.request.limits)
         _enter(ground, session)
         request = ground.request
         environment = dict(each.split("=", 1) for each in request.environment)

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from .. import filters, linux, mounts, runtime, seccomp, spec, watching
+from ...errors import MachineError
+from .. import cgroups, filters, limiting, linux, mounts, runtime, seccomp, spec, watching
 from ..calls import Runtime
 from ..messages import RunRequest, RunResult
 from ..worker import Session
@@ -20,10 +21,18 @@ _TTY_GROUP: Final = 5
 
 def run(ground: Ground, which: Runtime, session: Session) -> RunResult:
     """Run the request to its end.  No process of the container is left when this returns."""
+    if not session.has_namespaces:
+        # What is mounted below would be mounted for the whole machine.
+        raise MachineError("Without namespaces no container can be started.", hint="use --isolation=chroot")
+    with limiting.groups(ground.request.limits) as groups:
+        return _run(ground, which, session, groups)
+
+
+def _run(ground: Ground, which: Runtime, session: Session, groups: list[cgroups.Group]) -> RunResult:
     if which.name == "crun" and os.path.isdir(_CGROUPS):
         # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
         linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
-    _write_config(ground, session, _filter(ground.request, which, session.root))
+    _write_config(ground, session, _filter(ground.request, which, session.root), limiting.hooks(groups))
     bundle = session.mounts
     os.chdir(bundle)
     linux.adopt_orphans()
@@ -42,8 +51,8 @@ def run(ground: Ground, which: Runtime, session: Session) -> RunResult:
     )
     for descriptor in (stdout, stderr):
         os.close(descriptor)  # else the reader of the container's stdout would wait for us, too
-    returncode = watching.wait_for(_Container(child, bundle, stdin), session)
-    return runtime.result(returncode, _read(f"{bundle}/log"))
+    ended = watching.wait_for(_Container(child, bundle, stdin), session, ground.request.limits.timeout)
+    return limiting.judged(runtime.result(ended.returncode, _read(f"{bundle}/log")), ended, groups)
 
 
 class _Container(msgspec.Struct, frozen=True):
@@ -78,7 +87,7 @@ def _filter(request: RunRequest, which: Runtime, root: str) -> spec.Filter | Non
     return spec.Filter(profile, filters.program(profile, root) if which.name == "crun" else b"")
 
 
-def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | None) -> None:
+def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | None, hooks: spec.Hooks) -> None:
     request = ground.request
     document = spec.config(
         request,
@@ -88,6 +97,7 @@ def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | 
         has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
         terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),
         system_calls=system_calls,
+        hooks=hooks,
     )
     with open(f"{session.mounts}/config.json", "wb") as file:
         file.write(msgspec.json.encode(document))
