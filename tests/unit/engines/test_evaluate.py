@@ -193,7 +193,6 @@ def test_scratch_is_what_no_named_context_can_override() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "COPY --parents a/b /c/",
         "BUILD /out",
         "PUBLISH /out",
         "IN /x {\nFROM scratch\n}",

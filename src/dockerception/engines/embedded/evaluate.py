@@ -57,10 +57,11 @@ class Evaluator:
         return self._stages[index]
 
     def find(self, name: str, before: int) -> Stage | None:
-        """The stage before number ``before`` that a ``--from`` or FROM names, by name (any case) or number."""
+        """The stage before number ``before`` that a ``--from`` or FROM names, by name (any case; of several the last)
+        or number."""
         if self._is_named_context(name):
             return None
-        for stage in self._dockerfile.stages[:before]:
+        for stage in reversed(self._dockerfile.stages[:before]):
             if stage.name and stage.name == name.lower():
                 return stage
         if name.isdigit() and int(name) < before:
@@ -228,8 +229,6 @@ def _check_copy(instruction: ins.Copy | ins.Add) -> None:
         )
     if isinstance(instruction, ins.Add):
         _check_add(instruction)
-    elif instruction.keeps_parents:
-        raise UnsupportedError("COPY --parents is not supported yet.", hint="it comes with a later version")
 
 
 def _check_add(instruction: ins.Add) -> None:

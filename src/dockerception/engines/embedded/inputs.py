@@ -56,7 +56,8 @@ class Inputs:
         if isinstance(instruction, ins.Copy) and instruction.from_:
             identity = self._identity(stage, position, instruction.from_)
             if identity:
-                contents = (("from", identity), ("sources", instruction.sources), *keys.inline_contents(instruction))
+                sources = (instruction.sources, instruction.keeps_parents)
+                contents = (("from", identity), ("sources", sources), *keys.inline_contents(instruction))
                 return keys.copy_parts(instruction, step.config, contents)
         if isinstance(instruction, ins.Run):
             mounts = enumerate(instruction.mounts)

@@ -8,6 +8,7 @@ import msgspec
 
 from ...context import ignore, select
 from ...context.base import Context
+from ...context.compose import Filtered, Subtree
 from ...context.patterns import has_wildcards
 from ...dockerfile import instructions as ins
 from ...errors import ContextError
@@ -40,6 +41,9 @@ def find_sources(
         if isinstance(instruction, ins.Add) and ins.is_remote(pattern):
             found.append(fetch(instruction, pattern))
             continue
+        if isinstance(instruction, ins.Copy) and instruction.keeps_parents:
+            found.append(_with_parents(pattern, context))
+            continue
         matches = select.glob(context, pattern)
         if not matches and not has_wildcards(pattern):
             raise missing(pattern, context)
@@ -49,6 +53,20 @@ def find_sources(
                 raise missing(match, context)
             found.append(Source(context=context, path=match, followed=followed, unpacks=unpacks))
     return found
+
+
+def _with_parents(source: str, context: Context) -> Source:
+    """What ``COPY --parents`` takes of a source (Dockerfile reference, "COPY --parents"): the directory before ``/./``,
+    else the root, in which there is only what matches the rest, and the directories above that."""
+    before, pivot, rest = f"/{source.lstrip('/')}".partition("/./")
+    top, pattern = (before, rest) if pivot else ("", source)
+    pattern = select.clean(pattern)
+    directory = select.resolve(context, select.clean(top))
+    rules = ignore.compile(ignore.read(f"**\n!{pattern}".encode(), source="--parents"))
+    below = Filtered(Subtree(context, directory), rules)
+    if not has_wildcards(pattern) and below.find(pattern) is None:
+        raise missing(source, context)
+    return Source(context=below, path="", followed="")
 
 
 def excluding(instruction: ins.Copy | ins.Add) -> ignore.IgnoreRules | None:
