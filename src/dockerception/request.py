@@ -14,6 +14,7 @@ from .limits import NONE, Limits
 from .reference import Platform, Reference
 
 DEFAULT_EMIT_TIMEOUT: Final = 600.0
+DEFAULT_MAX_DEPTH: Final = 8
 DEFAULT_MAX_CONTEXT: Final = 64 << 30
 
 Isolation = Literal["auto", "oci", "chroot"]
@@ -57,6 +58,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dockerfile: str = ""
     command: tuple[str, ...] = ()
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT
+    max_depth: int = DEFAULT_MAX_DEPTH
     max_context: int = DEFAULT_MAX_CONTEXT
     epoch: int | None = None
     store: str = ""
