@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from .ception import Chain, LevelSummary, Outcome
-from .context.tar_context import TarContext
 from .emitting import Emitted
 from .engines import choice
 from .engines.base import Engine, Settings
 from .errors import DockerceptionError, UsageError
+from .oci.entry import FILE
 from .progress import Notice, Reporter, silent
 from .proxies import find_proxies
 from .reference import Platform
@@ -31,12 +31,12 @@ class EmittedContext:
     def __init__(self, emitted: Emitted) -> None:
         self._emitted = emitted
         self.is_cached = emitted.is_cached
-        self.files = TarContext(emitted.toc, emitted.spool, origin=emitted.origin)
+        self.files = emitted.context
 
     @property
     def size(self) -> int:
         """The sum of the sizes of its files, in bytes."""
-        return self._emitted.toc.size
+        return sum(entry.size for entry in self.files.walk("") if entry.kind == FILE)
 
     def write_tar(self, write: Write) -> None:
         """Write it as a tar stream, owners 0:0, entries in canonical order: equal contexts give equal bytes."""

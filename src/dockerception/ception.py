@@ -4,8 +4,8 @@
     emit:    the builder is run; its stdout is a tar, the next context
     level 1: that context and the Dockerfile in it    ->  an image, the runtime image
 
-Everything that is not one level's business is here: which option means which level, the emitted contexts' cache, and
-what is named when all of it has gone well.
+A Dockerfile can say so itself, by BUILD (docs/nested.md); an ordinary one has ``BUILD -`` at its end.  ``descent``
+knows what comes next; here it is built, and named when all of it has gone well.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import time
 
 import msgspec
 
+from .descent import Descent, Upcoming
+from .dockerfile.instructions import Build
+from .dockerfile.nested import STDOUT
+from .earlier import EarlierLevels
 from .emitting import Emitted, Emitter
 from .engines import capabilities
 from .engines.base import Built, Engine, Exported, Level, Material, Result, Settings
-from .errors import UsageError
+from .errors import DockerceptionError, UsageError
 from .progress import LevelFinished, Notice, Reporter
 from .reference import Reference
 from .request import BuildRequest
-from .sources import Origin, Sources
+from .sources import Sources
 from .store.store import Store
 
 
@@ -49,7 +53,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 class Chain:
     """One build under way.  ``build`` runs the whole chain, ``emit`` only up to the first context, ``assemble`` only
-    one level."""
+    what is written."""
 
     def __init__(
         self, request: BuildRequest, settings: Settings, engine: Engine, store: Store, report: Reporter
@@ -58,8 +62,12 @@ class Chain:
         self._settings = settings
         self._engine = engine
         self._report = report
-        self._sources = Sources(request, store, report)
+        self._descent = Descent(request, settings, Sources(request, store, report))
         self._emitter = Emitter(request, settings, engine, store, report)
+        # The command is for the builder that is run though nobody wrote so.
+        written = msgspec.structs.replace(request, command=())
+        self._written_emitter = Emitter(written, settings, engine, store, report)
+        self._earlier = EarlierLevels(engine)
         self._builder_name = _first_builder_name(request.builder_tag, request.tags)
         self._started = time.monotonic()
         capabilities.check(engine.capabilities, settings)
@@ -69,49 +77,58 @@ class Chain:
 
     def build(self) -> Outcome:
         """Levels until one emits nothing; then its outputs are written, and when all are, it is named."""
-        return self._finish(self._last_level(self._next_origin(self._builder(self._sources.first()))))
+        return self._finish(self._last_level(implies_build=True))
+
+    def assemble(self) -> Outcome:
+        """As ``build``, but nothing is run as a builder that the Dockerfile does not name one."""
+        return self._finish(self._last_level(implies_build=False))
 
     def emit(self) -> Emitted:
-        """The context that the builder emits; the builder gets its name, if one is asked for."""
-        emitted = self._emit(self._builder(self._sources.first()))
+        """The context that level 0 gives; the builder gets its name, if one is asked for."""
+        level = self._descent.first(implies_build=True)
+        _, emitted = self._emit(level, self._build_level(level))
         self._export_cache(self._builders)
         self._name_builders()
         return emitted
 
-    def assemble(self) -> Outcome:
-        """One image from a context, nothing run as a builder."""
-        return self._finish(self._last_level(self._sources.first()))
-
-    def _builder(self, origin: Origin) -> Built:
-        built = self._build_level(0, origin, will_emit=True)
-        self._builders.append(built)
-        return built
-
-    def _next_origin(self, built: Built) -> Origin:
-        return self._sources.of_context(self._emit(built))
-
-    def _emit(self, built: Built) -> Emitted:
-        emitted = self._emitter.emit(built)
-        self._has_run_builder |= not emitted.is_cached
-        self._contexts.append(emitted.key)
-        return emitted
-
-    def _last_level(self, origin: Origin) -> Built:
-        built = self._build_level(len(self._builders), origin, will_emit=False)
+    def _last_level(self, *, implies_build: bool) -> Built:
+        level = self._descent.first(implies_build=implies_build)
+        built = self._build_level(level)
+        while level.part.build is not None:
+            level = self._descent.following(level, *self._emit(level, built))
+            built = self._build_level(level)
         self._check_build_args([*self._builders, built])
         return built
 
-    def _build_level(self, index: int, origin: Origin, *, will_emit: bool) -> Built:
+    def _emit(self, level: Upcoming, built: Built) -> tuple[Build, Emitted]:
+        """The context that a level gives, a directory or what it writes to stdout, and the BUILD that asks for it."""
+        self._builders.append(built)
+        build = self._descent.expanded(level, built)
+        if build.directory != STDOUT:
+            try:
+                return build, self._emitter.directory(built, build.directory)
+            except DockerceptionError as error:
+                error.details = error.details or level.part.excerpt
+                raise
+        emitted = (self._emitter if level.is_implied else self._written_emitter).emit(built)
+        self._has_run_builder |= not emitted.is_cached
+        self._contexts.append(emitted.key)
+        return build, emitted
+
+    def _build_level(self, upcoming: Upcoming) -> Built:
         level = Level(
-            index=index,
+            index=upcoming.index,
             place=self._request.place,
-            dockerfile=origin.dockerfile,
-            context=origin.context,
-            target=self._request.target if index == 0 else "",
-            will_emit=will_emit,
+            dockerfile=upcoming.part.dockerfile,
+            context=upcoming.context,
+            target=upcoming.target,
+            will_emit=upcoming.part.build is not None,
             settings=self._settings,
         )
-        return self._engine.build(level)
+        level = self._earlier.with_contexts(level)
+        built = self._engine.build(level)
+        self._earlier.add(level, built)
+        return built
 
     def _check_build_args(self, levels: list[Built]) -> None:
         unused = frozenset.intersection(*(built.unused_build_args for built in levels))

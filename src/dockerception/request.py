@@ -47,8 +47,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
-    pull: bool = False
     limits: Limits = NONE
+    pull: bool = False
     explain: bool = False
     network: Network = "default"
     platform: Platform | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from .context import ignore
 from .context.base import Context
-from .context.compose import empty
+from .context.compose import Filtered, empty
 from .context.control_file import read_control_file
 from .context.directory import DirectoryContext
 from .context.tar_context import TarContext
@@ -73,15 +73,27 @@ class Sources:
             return Origin(dockerfile=stages.load(text, name=name), context=empty())
         return self._directory(request.source, text, name)
 
-    def of_context(self, emitted: Emitted) -> Origin:
-        """Level 1 and above: an emitted context, with ``--runtime-file`` or ``--runtime-dockerfile``."""
-        request = self._request
-        name = request.runtime_file or DEFAULT_DOCKERFILE
-        if not request.runtime_dockerfile:
+    def of_context(self, emitted: Emitted, name: str = DEFAULT_DOCKERFILE) -> Origin:
+        """A level whose Dockerfile is the file ``name`` of the context that the level before has emitted."""
+        if emitted.files is None:
             return self._streamed(emitted.toc, emitted.spool, name, emitted.origin)
-        text = _read_file(request.runtime_dockerfile)
-        context = self._ignoring(emitted.toc, emitted.spool, _inside_a_sentence(emitted.origin), name)
-        return Origin(dockerfile=stages.load(text, name=request.runtime_dockerfile), context=context)
+        text = read_control_file(emitted.files, name, max_bytes=_MAX_DOCKERFILE)
+        if text is None:
+            raise _no_dockerfile(emitted.files, name, emitted.origin)
+        dockerfile = stages.load(text, name=f"{name} of {_inside_a_sentence(emitted.origin)}")
+        return Origin(dockerfile=dockerfile, context=self.context_of(emitted, name))
+
+    def of_outside(self, emitted: Emitted, path: str, name: str = DEFAULT_DOCKERFILE) -> Origin:
+        """A level whose Dockerfile is a file of this machine; ``name`` is what its ignore file may be called after."""
+        dockerfile = stages.load(_read_file(path), name=path)
+        return Origin(dockerfile=dockerfile, context=self.context_of(emitted, name))
+
+    def context_of(self, emitted: Emitted, name: str = DEFAULT_DOCKERFILE) -> Context:
+        """An emitted context without what its ignore file leaves out."""
+        if emitted.files is None:
+            return self._ignoring(emitted.toc, emitted.spool, _inside_a_sentence(emitted.origin), name)
+        rules, _ = self._rules_in(emitted.files, name)
+        return emitted.files if rules is None else Filtered(emitted.files, rules)
 
     def _fetched(self, fetched: FetchedContext) -> Origin:
         """Level 0 from elsewhere: the Dockerfile is in it, on standard input, or all that there is."""
@@ -142,7 +154,7 @@ class Sources:
         whole = TarContext(toc, path, origin=_inside_a_sentence(origin))
         text = read_control_file(whole, name, max_bytes=_MAX_DOCKERFILE)
         if text is None:
-            raise _no_dockerfile(toc, name, origin)
+            raise _no_dockerfile(whole, name, origin)
         return Origin(
             dockerfile=stages.load(text, name=f"{name} of {whole.origin}"),
             context=self._ignoring(toc, path, whole.origin, name),
@@ -151,17 +163,24 @@ class Sources:
     def _ignoring(self, toc: Toc, path: str, origin: str, name: str) -> Context:
         """The context without what its ignore file leaves out; peers do not look at it in a stream."""
         whole = TarContext(toc, path, origin=origin)
-        for ignore_file in (f"{name}{IGNORE_FILE}", IGNORE_FILE):
-            text = read_control_file(whole, ignore_file)
-            if text is not None:
-                from .context.reshape import apply_ignore
+        rules, file = self._rules_in(whole, name)
+        if rules is None:
+            return whole
+        from .context.reshape import apply_ignore
 
-                toc, dropped = apply_ignore(toc, ignore.compile(ignore.read(text, source=ignore_file)))
-                if dropped:
-                    entries = "1 entry" if dropped == 1 else f"{dropped} entries"
-                    self._report(Notice(text=f"{ignore_file} left {entries} out of {origin}."))
-                return TarContext(toc, path, origin=origin)
-        return whole
+        toc, dropped = apply_ignore(toc, rules)
+        if dropped:
+            entries = "1 entry" if dropped == 1 else f"{dropped} entries"
+            self._report(Notice(text=f"{file} left {entries} out of {origin}."))
+        return TarContext(toc, path, origin=origin)
+
+    def _rules_in(self, whole: Context, name: str) -> tuple[ignore.IgnoreRules | None, str]:
+        """The rules of a context's own ignore file, and that file's name."""
+        for file in (f"{name}{IGNORE_FILE}", IGNORE_FILE):
+            text = read_control_file(whole, file)
+            if text is not None:
+                return ignore.compile(ignore.read(text, source=file)), file
+        return None, ""
 
     def _warn(self, text: str) -> None:
         self._report(Notice(text=text, severity="warning"))
@@ -200,8 +219,8 @@ def _read_text(read: Callable[[int], bytes], where: str) -> bytes:
     return bytes(text)
 
 
-def _no_dockerfile(toc: Toc, name: str, origin: str) -> ContextError:
-    top = [entry.path + ("/" if entry.kind == "directory" else "") for entry in toc.children("")]
+def _no_dockerfile(files: Context, name: str, origin: str) -> ContextError:
+    top = [entry.path + ("/" if entry.kind == "directory" else "") for entry in files.children("")]
     shown = ", ".join(top[:_LISTED]) + (", …" if len(top) > _LISTED else "") if top else "nothing"
     return ContextError(
         f"{origin} has no {name} at its top; there is: {shown}.",

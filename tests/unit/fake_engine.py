@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
+from dockerception.context.base import Context
+from dockerception.context.tar_context import TarContext
+from dockerception.context.tarstream import receive
 from dockerception.engines.base import Built, Capabilities, EmitRequest, Exported, Level, Material, Output, Result
 from dockerception.errors import DockerceptionError
 from dockerception.oci.config import ImageConfig
+from dockerception.oci.entry import FILE
 from dockerception.reference import Reference
 
 Check = Callable[[], None]
@@ -47,6 +52,7 @@ class FakeEngine:
 
     def __init__(self, emits: bytes = b"") -> None:
         self.emits = emits
+        self.directories: dict[str, bytes] = {}
         self.hangs = False
         self.fails: dict[str, DockerceptionError] = {}
         self.unused: dict[int, frozenset[str]] = {}
@@ -73,6 +79,17 @@ class FakeEngine:
         emission = FakeEmission(self.emits, self.fails.get("emit"), self.hangs)
         self.emissions.append((request, emission))
         return emission
+
+    def directory(self, built: Built, path: str) -> Context:
+        self._call(f"directory {path}")
+        with tempfile.NamedTemporaryFile() as file:
+            stream = io.BytesIO(self.directories[path])
+            toc = receive(stream.read, spool=file.fileno(), origin="The directory", source="emitted").toc
+            context = TarContext(toc, file.name, origin=f"the directory {path}")
+            for entry in toc.walk(""):
+                if entry.kind == FILE:
+                    b"".join(context.read(entry))  # what has been read once stays open
+        return context
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         self._call("publish")

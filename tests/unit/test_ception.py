@@ -413,3 +413,129 @@ def test_sources_that_are_none(
     with pytest.raises(kind, match=message):
         bench.chain(engine, **options).assemble()
     assert engine.calls == []
+
+
+NESTED = """FROM scratch AS one
+ENV D=out
+ARG SUB
+BUILD /out/$SUB
+FROM scratch AS two
+COPY app /
+"""
+
+
+def write(bench: Bench, text: str) -> None:
+    (bench.source / "Dockerfile").write_text(text)
+
+
+def test_a_directory_is_the_context_of_the_instructions_behind_it(bench: Bench) -> None:
+    write(bench, NESTED)
+    engine = FakeEngine()
+    engine.directories["/out/x"] = tar_of({"app": b"program", "no": b"", ".dockerignore": b"no"})
+    outcome = bench.chain(engine, tags=names("app"), build_args={"SUB": "x"}, builder_tag="b").build()
+    assert engine.calls[:3] == ["build 0", "directory /out/x", "build 1"]
+    assert engine.seen(0)[0].splitlines() == ["FROM scratch AS one", "ENV D=out", "ARG SUB"]
+    assert engine.seen(1) == ("FROM scratch AS two\nCOPY app /", [".dockerignore", "app"])
+    assert [builder.image for builder in outcome.builders] == ["sha256:0"]
+    assert engine.named == ["b:latest", "app:latest"]
+
+
+def test_assemble_follows_what_is_written_and_appends_nothing(bench: Bench) -> None:
+    write(bench, "FROM scratch\nBUILD -\n")
+    engine = FakeEngine(EMITTED)
+    bench.chain(engine).assemble()
+    assert engine.calls[:3] == ["build 0", "emit", "build 1"]
+
+
+@pytest.mark.parametrize("written", ["", "\nBUILD -\n"])
+def test_an_ordinary_file_is_that_file_with_build_appended(bench: Bench, written: str) -> None:
+    write(bench, f"FROM scratch\nCMD tar{written}")
+    engine = FakeEngine(EMITTED)
+    bench.chain(engine, tags=names("app")).build()
+    assert engine.calls == ["build 0", "emit", "build 1", "publish", "publish"]
+    assert [engine.seen(0)[0], engine.seen(1)[0]] == ["FROM scratch\nCMD tar", RUNTIME.decode()]
+
+
+def test_an_emitted_file_ends_the_chain_unless_it_builds(bench: Bench) -> None:
+    dynamic = b"FROM scratch\nBUILD /x other\n"
+    engine = FakeEngine(tar_of({"Dockerfile": dynamic}))
+    engine.directories["/x"] = tar_of({"other": b"FROM scratch AS last\n"})
+    outcome = bench.chain(engine, command=("make",), tags=names("app"), builder_tag="").build()
+    assert engine.calls[:5] == ["build 0", "emit", "build 1", "directory /x", "build 2"]
+    assert engine.seen(2)[0] == "FROM scratch AS last"
+    assert engine.named == ["app-builder:latest", "app-builder:latest-1", "app:latest"]
+    assert [builder.level for builder in outcome.builders] == [0, 1]
+
+
+def test_only_the_builder_that_nobody_wrote_gets_the_command(bench: Bench) -> None:
+    engine = FakeEngine(tar_of({"Dockerfile": b"FROM scratch\nBUILD -\nFROM scratch\n"}))
+    bench.chain(engine, command=("make",)).build()
+    assert [request.command for request, _ in engine.emissions] == [("make",), ()]
+
+
+def test_a_target_behind_a_build_ends_the_chain_there(bench: Bench) -> None:
+    write(bench, "FROM scratch AS a\nBUILD /o\nFROM scratch AS b\nFROM scratch AS c\nBUILD /p\nFROM scratch AS d\n")
+    engine = FakeEngine()
+    engine.directories["/o"] = tar_of({"f": b""})
+    bench.chain(engine, target="B").build()
+    assert engine.calls[:3] == ["build 0", "directory /o", "build 1"]
+    assert [level.target for level in engine.levels] == ["", "B"]
+    assert [level.will_emit for level in engine.levels] == [True, False]
+
+
+def test_stages_and_levels_are_named_across_levels(bench: Bench) -> None:
+    write(
+        bench,
+        "FROM scratch AS tools\nFROM scratch AS one\nBUILD /o\n"
+        "FROM level:0 AS two\nCOPY --from=tools /t /\nCOPY --from=two /x /\nCOPY --from=given /g /\n",
+    )
+    engine = FakeEngine()
+    engine.directories["/o"] = tar_of({"f": b""})
+    bench.chain(engine, build_contexts={"given": "/elsewhere"}).build()
+    assert engine.calls[:6] == ["build 0", "directory /o", "publish", "build 0", "publish", "build 1"]
+    assert engine.levels[1].target == "tools"
+    assert engine.levels[2].settings.build_contexts == {
+        "given": "/elsewhere",
+        "level:0": "docker-image://sha256:0",
+        "tools": "docker-image://sha256:0",
+    }
+
+
+LOOP = tar_of({"Dockerfile": b"FROM scratch\nBUILD -\n"})
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "kind", "message"),
+    [
+        (NESTED, {"command": ("x",)}, UsageError, "this Dockerfile has a BUILD"),
+        (NESTED, {"runtime_file": "x", "build_args": {"SUB": "x"}}, UsageError, "here its BUILD says that"),
+        ("FROM scratch\nBUILD /\n", {}, DockerfileError, "Dockerfile:2: BUILD can't take / as a context"),
+        ("FROM scratch\nBUILD ../proc/x\n", {}, DockerfileError, "BUILD can't take /proc/x"),
+        ("FROM scratch\nBUILD /sys\n", {}, DockerfileError, "BUILD can't take /sys"),
+        ("FROM scratch\nBUILD /dev/\n", {}, DockerfileError, "BUILD can't take /dev"),
+        ("FROM scratch\nBUILD /o\n", {}, ContextError, "The directory /o .* has no Dockerfile .* there is: app, d/"),
+        ("FROM scratch\nBUILD /o named\n", {}, ContextError, "has no named at its top"),
+        ("FROM scratch\nBUILD -\n", {}, DockerfileError, "circle: level 2 .* of level 1"),
+        ("FROM scratch\nBUILD -\n", {"max_depth": 2}, DockerfileError, "more than 2 levels"),
+        ("FROM scratch\nCOPY --from=level:0 /a /\n", {}, DockerfileError, "no level:0 before this level"),
+    ],
+)
+def test_what_can_not_be_nested(
+    bench: Bench, text: str, options: dict[str, Any], kind: type[DockerceptionError], message: str
+) -> None:
+    write(bench, text)
+    engine = FakeEngine(LOOP)
+    engine.directories = {"/o": tar_of({"app": b"", "d/e": b""}), "/out/x": tar_of({"app": b""})}
+    with pytest.raises(kind, match=message) as caught:
+        bench.chain(engine, **options).build()
+    assert ">>> " in caught.value.details or kind is UsageError
+    assert engine.named == []
+
+
+def test_the_context_of_a_nested_file_is_the_first_one(bench: Bench) -> None:
+    write(bench, "FROM scratch\nBUILD /o\nFROM scratch\n")
+    engine = FakeEngine()
+    engine.directories["/o"] = tar_of({"f": b"", "g": b""})
+    emitted = bench.chain(engine).emit()
+    assert [entry.path for entry in emitted.context.walk("")] == ["f", "g"]
+    assert engine.calls == ["build 0", "directory /o"]

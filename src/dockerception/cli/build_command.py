@@ -104,6 +104,7 @@ def make_request(options: Options) -> BuildRequest:
         runtime_dockerfile=options.runtime_dockerfile,
         command=options.command,
         emit_timeout=options.emit_timeout,
+        max_depth=options.max_depth,
         max_context=options.max_context,
         epoch=epoch_from_environment(),
         store=options.store,

@@ -13,7 +13,7 @@ from ..engines import choice
 from ..engines.base import Network, Output, Secret, SshAgent
 from ..limits import Ulimit
 from ..reference import Platform, Reference
-from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, Isolation
+from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, Isolation
 from . import limit_options, privileges, values
 from .click_types import Value, option
 from .progress import MODES
@@ -61,6 +61,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     runtime_file: str = ""
     runtime_dockerfile: str = ""
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT
+    max_depth: int = DEFAULT_MAX_DEPTH
     max_context: int = DEFAULT_MAX_CONTEXT
     isolation: Isolation = "auto"
     runtime: str = ""
@@ -188,9 +189,17 @@ BUILDING: Final = (
         default=DEFAULT_MAX_CONTEXT,
         help="The largest context that is taken from a stream: 500m, 2g; 0 is no limit.  [default: 64g]",
     ),
-    ISOLATION,
     *limit_options.CONTAINER,
     *limit_options.STEP,
+    _common(
+        "--max-depth",
+        metavar="N",
+        type=click.IntRange(min=1),
+        default=DEFAULT_MAX_DEPTH,
+        show_default=True,
+        help="The most levels that a chain of builds may have (BUILD).",
+    ),
+    ISOLATION,
     RUNTIME,
     _common(
         "--keep-storage",

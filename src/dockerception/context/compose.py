@@ -27,10 +27,11 @@ def empty(origin: str = "the empty context") -> StackedContext:
 class Subtree:
     """What is inside one directory of a context, as a context (see ``base.Context`` for the methods).
 
-    ``path`` is resolved before.  Hard links to files outside are files.  Raises ``ContextError`` if it is no directory.
+    ``path`` is resolved before.  Hard links to files outside are files.  ``keeps_owners`` is the context's own unless
+    it is given.  Raises ``ContextError`` if it is no directory.
     """
 
-    def __init__(self, context: Context, path: str) -> None:
+    def __init__(self, context: Context, path: str, *, keeps_owners: bool | None = None) -> None:
         entry = context.find(path)
         if entry is None or entry.kind != DIRECTORY:
             what = "does not exist" if entry is None else f"is a {entry.kind}, no directory"
@@ -38,10 +39,11 @@ class Subtree:
         self._context = context
         self._path = path
         self._skip = len(path) + 1 if path else 0
+        self._keeps_owners = context.keeps_owners if keeps_owners is None else keeps_owners
 
     @property
     def keeps_owners(self) -> bool:
-        return self._context.keeps_owners
+        return self._keeps_owners
 
     @property
     def origin(self) -> str:

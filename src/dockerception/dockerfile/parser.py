@@ -42,13 +42,25 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     heredocs: tuple[Heredoc, ...] = ()
 
 
+class Written(msgspec.Struct, frozen=True):
+    """The file that a person wrote, for a document that was made of it: its lines, and for each line of the document
+    the number of the line there, counted from 1."""
+
+    lines: tuple[str, ...]
+    numbers: tuple[int, ...]
+
+
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed file: its name for messages, its lines (without line ends), its directives and its nodes."""
+    """A parsed file: its name for messages, its lines (without line ends), its directives and its nodes.
+
+    ``written`` is what messages show in place of lines that nobody has written (see ``nested``).
+    """
 
     name: str
     lines: tuple[str, ...]
     directives: Directives
     nodes: tuple[Node, ...]
+    written: Written | None = None
 
 
 def parse(source: str, *, name: str = "Dockerfile", escape: str = "") -> Document:
@@ -116,14 +128,23 @@ _MAGIC = (
 
 def excerpt(document: Document, start: int, end: int, context: int = 2) -> str:
     """Lines ``start`` to ``end`` (from 1) with ``context`` lines around them; ``>>>`` marks the lines meant."""
-    return excerpt_lines(document.name, document.lines, start, end, context)
+    lines = document.written.lines if document.written is not None else document.lines
+    return excerpt_lines(document.name, lines, *lines_written(document, start, end), context)
+
+
+def lines_written(document: Document, start: int, end: int) -> tuple[int, int]:
+    """The numbers of these lines in the file that a person wrote."""
+    if document.written is None:
+        return start, end
+    numbers = document.written.numbers[start - 1 : end]
+    return numbers[0], max(numbers)
 
 
 def located(document: Document, start: int, end: int, error: DockerfileError) -> DockerfileError:
     """``error`` with the place and the excerpt of its lines; one that has an excerpt already stays as it is."""
     if error.details:
         return error
-    message = f"{document.name}:{start}: {error.message}"
+    message = f"{document.name}:{lines_written(document, start, end)[0]}: {error.message}"
     return type(error)(message, details=excerpt(document, start, end), hint=error.hint)
 
 

@@ -179,6 +179,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     ``epoch``: write the given time into images.  ``caches``: read and write caches elsewhere (``cache_from``).
     ``explains``: say why steps miss.  ``secrets``, ``ssh``: have steps read them.
     ``insecure``: run steps with all privileges.  ``limits``: limit what steps and builders use.
+    ``roots``: obey the marks of IN and PUBLISH (``Copy.root``); where it does not, they are checked from outside.
     """
 
     name: str
@@ -190,8 +191,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     secrets: bool = True
     ssh: bool = True
     insecure: bool = True
-
+    roots: bool = False
     limits: bool = False
+
 
 class Engine(Protocol):
     """Builds levels.  All methods raise our own errors only; a failed one leaves nothing behind."""
@@ -205,6 +207,12 @@ class Engine(Protocol):
 
     def emit(self, built: Built, request: EmitRequest, step: int) -> Emission:
         """Start the built image as a builder.  What it writes to stderr is reported as the log of ``step``."""
+
+    def directory(self, built: Built, path: str) -> Context:
+        """What is in a directory of a built level's image, an absolute path whose links are followed inside of it.
+
+        Raises ``ContextError`` where there is none.  Owners do not count, and no program of the image is run.
+        """
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         """Make the image whole, with these labels, and give it these names, all or none."""

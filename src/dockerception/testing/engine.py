@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import tempfile
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from ..context.base import Context
+from ..context.tar_context import TarContext
+from ..context.tarstream import receive
 from ..engines.base import Built, Capabilities, EmitRequest, Exported, Level, Output, Result
 from ..engines.embedded.exporting import destination
-from ..errors import BuilderError
+from ..errors import BuilderError, ContextError
 from ..oci import config as oci_config
 from ..oci import tarwriter
 from ..oci.config import ContainerConfig, ImageConfig
@@ -39,7 +43,8 @@ class FakeEngine:
     """See ``engines.base.Engine``.  Equal Dockerfiles, files and arguments give equal keys, as with a real one.
 
     ``emits`` is what every builder writes: files by their paths, or the bytes of a stream, sound or not.  ``exit_code``
-    is how it ends.  ``capabilities`` may be less than everything.
+    is how it ends.  ``directories`` are the files in directories of every image.  ``capabilities`` may be less than
+    everything.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class FakeEngine:
         emits: Mapping[str, bytes] | bytes = b"",
         *,
         exit_code: int = 0,
+        directories: Mapping[str, Mapping[str, bytes]] = {},
         capabilities: Capabilities = Capabilities(name="The fake engine"),  # noqa: B008  it never changes
     ) -> None:
         self.capabilities = capabilities
@@ -58,6 +64,7 @@ class FakeEngine:
         self.is_closed = False
         self._stream = emits if isinstance(emits, bytes) else _tar(emits)
         self._exit_code = exit_code
+        self._directories = directories
         self._configs: dict[str, bytes] = {}
 
     def build(self, level: Level) -> Built:
@@ -82,6 +89,18 @@ class FakeEngine:
     def emit(self, built: Built, request: EmitRequest, step: int) -> FakeEmission:
         self.emissions.append(request)
         return FakeEmission(self._stream, self._exit_code)
+
+    def directory(self, built: Built, path: str) -> Context:
+        if path not in self._directories:
+            raise ContextError(f"BUILD takes a directory, and {path} is not there.")
+        with tempfile.NamedTemporaryFile() as file:
+            stream = io.BytesIO(_tar(self._directories[path]))
+            toc = receive(stream.read, spool=file.fileno(), origin="The directory", source="emitted").toc
+            context = TarContext(toc, file.name, origin=f"the directory {path}")
+            for entry in toc.walk(""):
+                if entry.kind == FILE:
+                    b"".join(context.read(entry))  # what has been read once stays open
+        return context
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         merged = {**(built.config.config.labels or {}), **labels}

@@ -210,6 +210,7 @@ def test_copy() -> None:
         "keeps_parents": True,
         "exclude": ("*.o", "x"),
         "files": (),
+        "root": "",
     }
     spaced = only('COPY ["a b", "c d"]')
     assert isinstance(spaced, Copy)

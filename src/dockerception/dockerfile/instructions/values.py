@@ -137,11 +137,16 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
-    """``COPY``.  ``files`` are the sources given as here-documents: mode 0644, called ``name``, of ``body``."""
+    """``COPY``.  ``files`` are the sources given as here-documents: mode 0644, called ``name``, of ``body``.
+
+    ``root`` marks what stands for IN and PUBLISH (see ``roots``): with ``in`` the destination must be empty or absent,
+    with ``publish`` it loses what the source does not have.
+    """
 
     sources: tuple[str, ...]
     destination: str
     from_: str = ""
+    root: str = ""
     chown: str = ""
     chmod: str = ""
     is_link: bool = False

@@ -26,6 +26,8 @@ LEVEL: Final = "dockerception-level"
 HELPER: Final = "dockerception-helper"
 EMIT: Final = "dockerception-emit"
 CONTEXT: Final = "dockerception-context"
+CONTENTS: Final = "/context"
+"""Where the files of a directory are in an image that has nothing else."""
 FILES: Final = "dockerception-files"
 """The named context that holds a helper's file."""
 
@@ -53,6 +55,18 @@ def emit_dockerfile(
     _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
     kept = lines[: _end(dockerfile, stage.index)]
     return "\n".join([*kept, "", *_helper(helper), *_emission(command, hidden), ""]).encode("utf-8", "surrogateescape")
+
+
+def directory_dockerfile(dockerfile: Dockerfile, target: str, directory: str) -> Dockerfile:
+    """The Dockerfile whose last stage has nothing but that directory of the image of the stage ``target``, at
+    ``CONTENTS``."""
+    stage = stages.find_stage(dockerfile, target) if target else dockerfile.stages[-1]
+    lines = list(dockerfile.document.lines)
+    base = msgspec.structs.replace(stage.base, name=stage.name or LEVEL)
+    _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
+    copy = f"COPY {json.dumps([f'{directory}/', f'{CONTENTS}/'])}".replace("COPY", f"COPY --from={base.name}", 1)
+    text = "\n".join([*lines[: _end(dockerfile, stage.index)], f"FROM scratch AS {CONTEXT}", copy, ""])
+    return stages.load(text.encode("utf-8", "surrogateescape"), name=dockerfile.document.name)
 
 
 def _helper(image: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from ...context.base import Context
 from ...dockerfile.stages import Stage, find_stage
 from ...progress import Notice
 from ...reference import Reference
@@ -20,7 +21,7 @@ from ..emission import BuilderLog, PipeEmission
 from .contexts import Contexts
 from .emission import SolveContainer, SolveEmission
 from .emit_progress import EmitProgress
-from .emit_stages import EMIT, LEVEL, emit_dockerfile
+from .emit_stages import CONTENTS, EMIT, LEVEL, directory_dockerfile, emit_dockerfile
 from .helpers import Helper, find_helper
 from .known import Known, definition_key, evaluate
 from .solving import Prepared, Solvable, Solving, order, prepare
@@ -33,6 +34,9 @@ class Levels(Protocol):
 
     def build(self, level: Level) -> Built:
         """Build one level."""
+
+    def directory(self, built: Built, path: str) -> Context:
+        """What is in a directory of the image."""
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         """Give the image labels and names."""
@@ -126,6 +130,18 @@ class BuildxEngine:
             config=built.config.config,
         )
         return SolveEmission(container, pipe)
+
+    def directory(self, built: Built, path: str) -> Context:
+        """Only the directory leaves the builder: as an image that has nothing else."""
+        level = _builder(built).prepared.level
+        settings = level.settings
+        if built.level in self._emitted:
+            settings = msgspec.structs.replace(settings, no_cache=False, no_cache_filter=frozenset())
+        dockerfile = directory_dockerfile(level.dockerfile, level.target, path)
+        wanted = msgspec.structs.replace(level, dockerfile=dockerfile, target="", will_emit=False, settings=settings)
+        copied = self._levels.build(wanted)
+        self._emitted.add(built.level)
+        return self._levels.directory(copied, CONTENTS)
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         return self._levels.publish(self._whole(built), names, labels)

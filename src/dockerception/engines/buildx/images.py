@@ -44,7 +44,8 @@ def in_store(store: Store, platform: Platform) -> FindImage:
 
     def find(name: str) -> Found:
         try:
-            image = store.images.find_name(Reference.parse(name), platform)
+            is_id = name.startswith("sha256:")
+            image = store.images.find(name) if is_id else store.images.find_name(Reference.parse(name), platform)
         except UsageError as error:
             return Found(why=error.message.rstrip("."))
         if image is not None:

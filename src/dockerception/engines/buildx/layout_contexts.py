@@ -25,6 +25,8 @@ from .contexts import IMAGE_PREFIX, REMOTE, Brought, find_named
 from .emit_stages import FILES
 from .images import FindImage, Found
 
+_ID_PREFIX: Final = f"{IMAGE_PREFIX}sha256:"
+"""Only our store knows an image by its id."""
 _LOCAL: Final = "local:"
 Start = Callable[[], EmbeddedEngine]
 
@@ -72,7 +74,7 @@ class LayoutContexts:
         if value is None:
             image = self._of_store(outside.name)
             return self._layout(image, work) if image is not None else ""
-        if value.startswith((IMAGE_PREFIX, *REMOTE)):
+        if value.startswith((IMAGE_PREFIX, *REMOTE)) and not value.startswith(_ID_PREFIX):
             return value
         if not outside.is_base and os.path.isdir(path := _path(value)):
             return path

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from ...context.base import Context
 from ...oci.manifest import Descriptor
 from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
 from ..base import Built, Exported, Level, Output, Result, Settings
+from ..directories import open_directory
 from ..embedded.engine import EmbeddedEngine
 from ..outputs import is_push, names_of
 from .contexts import Contexts
@@ -62,6 +64,11 @@ class StoreLevels:
             unused_build_args=prepared.references.unused_build_args,
             handle=_Handle(prepared, image),
         )
+
+    def directory(self, built: Built, path: str) -> Context:
+        """What is in a directory of the image."""
+        image = _handle(built).image
+        return open_directory(self._embedded.image_files(image), path)
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         """The image, with these labels and names, in our store."""

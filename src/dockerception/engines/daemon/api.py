@@ -8,12 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from ...errors import ImageNotFoundError, TransportError
+from ...errors import ContextError, ImageNotFoundError, TransportError
 from ...oci.config import ContainerConfig, ImageConfig
 from ...reference import Platform, Reference
 from ...transports.daemon_client import daemon_errors, explanation
 
 _CHUNK: Final = 1 << 20
+_NOT_THERE: Final = (400, 404)
 
 
 class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +159,26 @@ class Daemon:
             except errors.APIError as error:
                 raise StartError(explanation(error)) from error
         return str(made["Id"])
+
+    def archive(self, container: str, directory: str) -> Iterator[bytes]:
+        """What is in a directory of a container, as a tar; links on the way are followed inside the container.
+
+        Raises ``ContextError`` where there is no such directory.
+        """
+        from docker import errors
+
+        with daemon_errors(self.name):
+            try:
+                chunks, _ = self.client.get_archive(container, f"{directory}/.", chunk_size=_CHUNK)
+                yield from chunks
+            except errors.APIError as error:
+                if error.status_code not in _NOT_THERE:
+                    raise
+                raise ContextError(
+                    f"BUILD takes a directory, and {self.name} has none at {directory} in the image:"
+                    f" {explanation(error)}.",
+                    hint="make it in a RUN before",
+                ) from error
 
     def attach(self, container: str) -> Any:
         """A socket with the output of a container that is not started yet.  Raises ``StartError``."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 import msgspec
 
+from ...context.base import Context
 from ...context.compose import empty
 from ...errors import DockerceptionError, ImageNotFoundError, TransportError, UnsupportedError
 from ...progress import Reporter, silent
@@ -22,6 +23,7 @@ from . import leftovers
 from .api import Daemon, ImageFacts
 from .building import Builder, BuildOrder
 from .container import begin
+from .directory import read_directory
 from .named import DOMAIN, NamedContexts
 from .references import Outside, References, needs_buildkit
 from .reporting import Progress
@@ -111,6 +113,12 @@ class DaemonEngine:
             report=self._report,
             step=step,
         )
+
+    def directory(self, built: Built, path: str) -> Context:
+        handle = _handle(built)
+        leftovers.remove(self._daemon)
+        maximum = handle.settings.max_context
+        return read_directory(self._daemon, handle.image.image, path, self._store, max_bytes=maximum)
 
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         image = self._labelled(built, labels) if labels else _handle(built).image

@@ -73,13 +73,22 @@ class NamedContexts:
     def _bring(self, outside: Outside) -> str:
         value = self.lookup.named(outside.name) or ""
         if value.startswith(_IMAGE_PREFIX):
-            return value.removeprefix(_IMAGE_PREFIX)
+            return self._named(value.removeprefix(_IMAGE_PREFIX))
         if not outside.is_base:
             context = self.lookup.context(outside.name)
             if isinstance(context, DirectoryContext | TarContext):
                 return self._import(outside.name, context)
         image = self.lookup.resolve(outside.name).image
         return "scratch" if image is None else self._load(outside.name, image)
+
+    def _named(self, image: str) -> str:
+        """What a Dockerfile may call an image: BuildKit takes no id for one."""
+        prefix, _, digest = image.partition(":")
+        if prefix != "sha256":
+            return image
+        private = Reference.parse(f"{DOMAIN}/level:{digest[:_ID_LENGTH]}")
+        self._daemon.tag(image, private)
+        return str(private)
 
     def _load(self, name: str, image: StoredImage) -> str:
         digest = image.image.partition(":")[2]

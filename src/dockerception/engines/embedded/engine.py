@@ -57,7 +57,7 @@ class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
     capabilities = Capabilities(
-        name="The embedded engine", platforms=False, caches=True, explains=True, limits=True
+        name="The embedded engine", platforms=False, caches=True, explains=True, roots=True, limits=True
     )
 
     def __init__(
@@ -191,6 +191,11 @@ class EmbeddedEngine:
         self.faces.trees(stack)
         return begin(self.sandbox(), run, timeout=request.timeout, config=config, report=self._report, step=step)
 
+    def directory(self, built: Built, path: str) -> Context:
+        from ..directories import open_directory
+
+        return open_directory(self._view_layers(_handle(self._whole(built)).layers, "the image"), path)
+
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         built = self._whole(built)
         handle = _handle(built)
@@ -244,7 +249,11 @@ class EmbeddedEngine:
     def container(self, image: StoredImage) -> tuple[ImageConfig, tuple[str, ...], Context]:
         """What is needed to run an image: its config, its layers with their trees made, and its files."""
         self.faces.trees(image.layers)
-        return image.config, image.layers, self._view(image, f"the image {image.image[:19]}")
+        return image.config, image.layers, self.image_files(image)
+
+    def image_files(self, image: StoredImage) -> Context:
+        """The files of an image of the store."""
+        return self._view(image, f"the image {image.image[:19]}")
 
     def close(self) -> None:
         with self._lock:

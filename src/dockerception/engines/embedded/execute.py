@@ -16,7 +16,7 @@ from ...progress import Notice, Reporter, StepLog
 from ...store.layers import Layer
 from ...store.store import Store
 from ..base import Level
-from . import configuring
+from . import configuring, roots
 from .bound_trees import BoundTrees
 from .copying import Copier
 from .faces import Contents, Faces, StartSandbox
@@ -108,7 +108,12 @@ class Executor:
         below = self._below(stack)
         owner = _owner(below, instruction.chown)
         time = self._level.settings.epoch if self._level.settings.is_epoch_fixed else 0
-        planting = Planting(below, owner=owner or (0, 0), default_time=time)
+        root = instruction.root if isinstance(instruction, ins.Copy) else ""
+        planting = Planting(
+            below, owner=owner or (0, 0), default_time=time, replaces_anything=root == roots.PUBLISHED
+        )
+        if root == roots.FILLED:
+            roots.check_is_free(below, planting, configuring.absolute(instruction.destination, step.config.working_dir))
         copier = Copier(
             instruction,
             planting,
@@ -118,6 +123,8 @@ class Executor:
         )
         for source in sources:
             copier.copy(source)
+        if root == roots.PUBLISHED:
+            roots.remove_missing(below, planting, sources[0])
         inline = InlineContext(instruction, time=self._level.settings.epoch)
         for file in instruction.files:
             copier.copy(Source(context=inline, path=file.name, followed=file.name))

@@ -79,6 +79,7 @@ def copy_parts(instruction: ins.Copy | ins.Add, config: ContainerConfig, content
         ("mode", instruction.chmod),
         ("excluded", tuple(instruction.exclude)),
         ("contents", contents),
+        *((("root", instruction.root),) if isinstance(instruction, ins.Copy) and instruction.root else ()),
     )
 
 

@@ -14,7 +14,7 @@ import msgspec
 from ...context.base import Context
 from ...context.select import follow
 from ...errors import ContextError
-from ...oci.entry import DIRECTORY, FILE, HARDLINK, Entry, is_same, name, parent, parents
+from ...oci.entry import DIRECTORY, FILE, HARDLINK, WHITEOUT, Entry, is_same, name, parent, parents
 from ...oci.tarwriter import WHITEOUT_PREFIX
 from ...oci.toc import Toc, sort_key
 from .changes import changed
@@ -30,13 +30,17 @@ DIRECTORY_MODE: Final = 0o755
 class Planting:
     """Collects the entries of a new layer over ``below``.
 
-    ``owner`` is what directories that must be made belong to.  ``origins`` tells for each new file the context and the
+    ``owner`` is what directories that must be made belong to; ``replaces_anything`` lets a file take the place of a
+    directory, and the other way round.  ``origins`` tells for each new file the context and the
     entry whose bytes it has.  Hard links are placed as files that share their origin: which of the names is the file,
     and which are links to it, is known only when all are there, as each of them may be replaced.
     """
 
-    def __init__(self, below: Context, *, owner: tuple[int, int], default_time: int) -> None:
+    def __init__(
+        self, below: Context, *, owner: tuple[int, int], default_time: int, replaces_anything: bool = False
+    ) -> None:
         self._below = below
+        self._replaces_anything = replaces_anything
         self._owner = owner
         self._default_time = default_time
         self._new: dict[str, Entry] = {}
@@ -71,9 +75,14 @@ class Planting:
         """Place an entry at its (resolved) path, whose directory exists."""
         _check_name(entry)
         found = self.find(entry.path)
-        if found is not None and (found.kind == DIRECTORY) != (entry.kind == DIRECTORY):
+        is_conflict = found is not None and (found.kind == DIRECTORY) != (entry.kind == DIRECTORY)
+        if found is not None and is_conflict and not self._replaces_anything:
             raise _type_conflict(entry, found)
         self._take(entry, origin)
+
+    def remove(self, path: str) -> None:
+        """Have the new layer remove what is at a path below, and everything under it."""
+        self._new[path] = Entry(path=path, kind=WHITEOUT, mtime=self._default_time)
 
     def replace(self, entry: Entry, origin: Origin | None = None) -> None:
         """``put``, but whatever is in the way goes, as when a tar archive is unpacked; only directories merge."""
