@@ -1,4 +1,4 @@
-"""Many builds at once in one store, equal and different ones, while others prune and remove what is named there."""
+"""Many builds at once in one store, equal and different, while others prune, remove images, and look at the store."""
 
 from __future__ import annotations
 
@@ -59,8 +59,9 @@ def test_builds_prunes_and_removals_at_once(crowded: Program, tmp_path: Path) ->
         options = ("--progress", "plain", "--runtime-file", "run", "--keep-storage", "0", "-t")
         return crowded.start("build", *options, name, str(project))
 
-    with ThreadPoolExecutor(2) as pool:
-        tidying = [pool.submit(tidy, "prune", "--force"), pool.submit(tidy, "rm", "--force", "gone", "shared")]
+    with ThreadPoolExecutor(3) as pool:
+        commands = (("prune", "--force"), ("rm", "--force", "gone", "shared"), ("doctor", "--store"))
+        tidying = [pool.submit(tidy, *command) for command in commands]
         builds = [start(f"kept{number}", equal) for number in range(_EQUAL - 1)] + [start("shared", equal)]
         builds += [start(project.name, project) for project in others]
         try:
