@@ -68,7 +68,7 @@ def read(document: Document) -> Dockerfile:
     for instruction in read_instructions(document):
         if isinstance(instruction, From):
             stages = _closed(stages, body)
-            stages.append(_new_stage(document, stages, instruction))
+            stages.append(Stage(index=len(stages), name=instruction.name, base=instruction, instructions=()))
             body = []
         elif stages:
             _check_follows_build(document, body, instruction)
@@ -84,12 +84,12 @@ def read(document: Document) -> Dockerfile:
 
 
 def find_stage(dockerfile: Dockerfile, target: str) -> Stage:
-    """The stage that ``target`` names, in any case, or the one of that number.
+    """The stage that ``target`` names, in any case, or the one of that number; of several the last.
 
     Raises ``DockerfileError`` that lists the stages.
     """
     wanted = target.lower()
-    for stage in dockerfile.stages:
+    for stage in reversed(dockerfile.stages):
         if wanted and wanted in (stage.name, str(stage.index)):
             return stage
     names = [stage.name or str(stage.index) for stage in dockerfile.stages]
@@ -140,17 +140,6 @@ def _closed(stages: list[Stage], body: list[Instruction]) -> list[Stage]:
     if not stages:
         return []
     return [*stages[:-1], msgspec.structs.replace(stages[-1], instructions=tuple(body))]
-
-
-def _new_stage(document: Document, stages: list[Stage], base: From) -> Stage:
-    same = next((stage for stage in stages if base.name and stage.name == base.name), None)
-    if same:
-        error = DockerfileError(
-            f"The stage name “{base.name}” is taken by line {same.base.location.start}.",
-            hint="give this stage another name",
-        )
-        raise located(document, base.location.start, base.location.end, error)
-    return Stage(index=len(stages), name=base.name, base=base, instructions=())
 
 
 def _check_follows_build(document: Document, body: list[Instruction], instruction: Instruction) -> None:

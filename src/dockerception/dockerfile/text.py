@@ -55,11 +55,17 @@ def write_json(strings: Iterable[str]) -> str:
 
 def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """A hint with the closest of the ``known`` words, or ``otherwise``."""
+    close = close_match(word, known)
+    return f"did you mean {close}?" if close else otherwise
+
+
+def close_match(word: str, known: Iterable[str]) -> str:
+    """The closest of the ``known`` words, empty if none is close."""
     from difflib import get_close_matches
 
     # Comparing takes quadratic time, and nothing long is a slip of a known word.
     close = get_close_matches(word, list(known), n=1, cutoff=0.6) if len(word) <= _LONGEST_SLIP else []
-    return f"did you mean {close[0]}?" if close else otherwise
+    return close[0] if close else ""
 
 
 def excerpt_lines(name: str, lines: Sequence[str], start: int, end: int, context: int) -> str:

@@ -27,7 +27,6 @@ from .values import (
 )
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
-_RESERVED_NAMES = ("context", "scratch")
 
 
 def read_from(node: Node, escape: str) -> From:
@@ -43,8 +42,6 @@ def read_from(node: Node, escape: str) -> From:
             f"“{words[2]}” can't be the name of a stage.",
             hint="a name begins with a letter and has letters, digits, “-”, “_” and “.”",
         )
-    if name in _RESERVED_NAMES:
-        raise DockerfileError(f"“{words[2]}” can't be the name of a stage: it is reserved.", hint="take another name")
     return From(base=words[0], name=name, platform=flags.text("platform"), location=lines(node), original=node.original)
 
 

@@ -102,7 +102,7 @@ class References:
         if self._is_named(name):
             return None
         earlier = self._dockerfile.stages[:before]
-        by_name = next((stage for stage in earlier if stage.name and stage.name == name.lower()), None)
+        by_name = next((stage for stage in reversed(earlier) if stage.name and stage.name == name.lower()), None)
         return by_name or (earlier[int(name)] if name.isdigit() and int(name) < before else None)
 
     def _find_base(self, name: str, before: int) -> Stage | None:
