@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from .. import sizes, user_config
 from ..errors import StoreError
-from ..sandbox.client import Sandbox
 from ..store.mounts import LOCK_SUFFIX
 from ..store.prune import Pruned
 from ..store.removal import remove_tree
 from ..store.store import Store
 from ..store.usage import disk_usage
+
+if TYPE_CHECKING:
+    from ..sandbox.client import Sandbox
 
 # Kinds in the order of the list, the folders of the store that hold them, and what the ledger calls them.
 _FOLDERS: Final = (
@@ -116,6 +118,8 @@ class _Remover:
             if os.geteuid() == 0:
                 raise
             if self._sandbox is None:
+                from ..sandbox.client import Sandbox
+
                 self._sandbox = Sandbox(self._root)
             self._sandbox.delete([path])
 

@@ -42,6 +42,7 @@ class Transaction:
     def __init__(self, connection: sqlite3.Connection, lease: Lease, already_held: set[str]) -> None:
         self.connection = connection
         self.newly_held: set[str] = set()
+        self.has_grown = False
         self._lease = lease
         self._already_held = already_held
         self._now = time.time()
@@ -57,6 +58,7 @@ class Transaction:
     def put(self, thing: str, *, size: int | None = None, keeps: Iterable[str] = ()) -> None:
         """Record a thing, the room that it takes by itself in bytes (None: what is known, at first nothing), and
         exactly what it keeps alive from now on; again: its use time is renewed."""
+        self.has_grown |= bool(size)
         self.connection.execute(
             "INSERT INTO things VALUES (?1, coalesce(?2, 0), ?3, ?3)"
             " ON CONFLICT (id) DO UPDATE SET size = coalesce(?2, size), used = ?3",
@@ -95,6 +97,8 @@ class Ledger:
         self._database = database
         self._lease = lease
         self._held: set[str] = set()
+        self.has_grown = False
+        """Whether this process has recorded anything that takes room."""
 
     @contextmanager
     def writing(self) -> Iterator[Transaction]:
@@ -104,6 +108,7 @@ class Ledger:
             yield transaction
         # Only now: what a transaction found that was rolled back may not be there.
         self._held |= transaction.newly_held
+        self.has_grown |= transaction.has_grown
 
     def rows(self, statement: str, parameters: Sequence[object] = ()) -> list[Row]:
         """What a statement that only reads gives."""

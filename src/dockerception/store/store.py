@@ -107,8 +107,8 @@ class Store:
 
     @property
     def has_grown(self) -> bool:
-        """Whether this process may have brought something here: all of it came by way of ``scratch``."""
-        return self._lease.has_scratch
+        """Whether this process has brought something here that takes room."""
+        return self._ledger.has_grown
 
     def temporary(self, suffix: str = "") -> str:
         """A fresh path in ``scratch``; nothing is made there."""
