@@ -8,8 +8,8 @@ helper is an ordinary process that ends its descendants itself.
 Layers are shown and processes run by one of the rungs of two ladders, ``stacking`` and ``isolation``.
 
 ``client``, ``launch``, ``ladders``, ``namespaces``, ``causes``, ``idmap`` and ``probe`` are the parent's side,
-``messages``, ``calls`` and ``wire`` are shared, the rest is imported by the helper only.  This room knows no image, no cache and no Dockerfile: it is told what to
-mount and run.
+``messages``, ``calls`` and ``wire`` are shared, the rest is imported by the helper only.  This room knows no image, no
+cache and no Dockerfile: it is told what to mount and run.
 
 Import from ``client`` (``Sandbox``, ``Run``) and ``messages`` (``RunRequest``, ``Mount``, …).  Nothing is imported
 here, because the helper would pay for it at each start.

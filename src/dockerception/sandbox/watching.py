@@ -63,7 +63,8 @@ def end_descendants() -> None:
 
 def children() -> list[int]:
     """The pids of this process's children."""
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
+    # As bytes: a signal handler asks, too, in which Python must not begin to look for a codec.
+    with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:
         return [int(pid) for pid in file.read().split()]
 
 

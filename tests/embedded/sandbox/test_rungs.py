@@ -35,7 +35,7 @@ set -e
 echo new > /new; mkdir -p /deep/er; echo x > /deep/er/x; ln -s nowhere /deep/link; chown 7:8 /deep; chmod 4750 /new
 rm /data/one; rm -r /data/sub; mkdir /data/sub; echo again > /data/sub/three
 mkfifo /fifo; mknod /node c 1 3; mknod /etc/block b 7 9
-echo more >> /linked/grows; ln /linked/first /linked/third; rm /linked/gone
+echo more >> /linked/grows; ln /linked/first /linked/third; rm /linked/gone; echo own >> /linked/second
 mv /moved/inside /moved/outside; mv /moved/file /moved/renamed
 rm -r /becomes-file; echo f > /becomes-file; rm /becomes-folder; mkdir /becomes-folder
 chmod 700 /only-mode; touch -d @1234567890 /only-time; : > /emptied
@@ -154,6 +154,7 @@ SEEN = """
 cat /run/secret; stat -c '%a %u' /run/secret; cat /copied/one; cat /host/file; ls /cache; echo kept > /cache/new
 echo lost > /memory/x; echo lost > /copied/lost; touch /host/lost 2>/dev/null; stat -c %a /memory
 grep -c buildkitsandbox /etc/hosts; echo quiet > /dev/null; head -c 3 /dev/zero | wc -c; id -u; pwd; echo done > /mine
+sh /dev/pipes/script; cat /copied/deep/er/file
 """
 
 
@@ -178,6 +179,8 @@ def test_what_a_run_is_shown(lab: Lab, place: str, tmp_path: Path) -> None:
             Mount(kind="bind", target="/host", source=str(tmp_path / "host"), is_readonly=True),
             Mount(kind="cache", target="/cache", source=str(cache)),
             Mount(kind="tmpfs", target="/memory", mode=0o711),
+            Mount(kind="script", target="/dev/pipes/script", content=Hidden(b"echo run")),
+            Mount(kind="secret", target="/copied/deep/er/file", content=Hidden(b"nested")),
         ),
     )
     with standing_on(lab, place) if place != "oci" else Sandbox(str(lab.root)) as sandbox:
@@ -187,7 +190,7 @@ def test_what_a_run_is_shown(lab: Lab, place: str, tmp_path: Path) -> None:
         with open(read_end, "rb") as reader:
             said = reader.read().decode()
         found = {e.path: e for e in sandbox.diff(upper).toc}
-    assert (result.returncode, said) == (0, "s\n400 0\none\nhost\nold\n711\n1\n3\n0\n/made/for/it\n")
+    assert (result.returncode, said) == (0, "s\n400 0\none\nhost\nold\n711\n1\n3\n0\n/made/for/it\nrun\nnested")
     assert sorted(os.listdir(cache)) == ["new", "old"]
     assert os.listdir(tmp_path / "host") == ["file"]
     assert (lab.tree("busybox") / "etc/hosts").read_text() == "the image's own\n"

@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import MachineError
 from ...oci import entry
-from .. import copies, removal, rootpath
+from .. import copies, mountpoints, removal, rootpath
 from ..mounts import Placed
 from . import Ground, showing
 
@@ -47,6 +47,8 @@ class Swaps:
 
     def show(self, placed: Placed) -> None:
         mount, path = placed.prepared.mount, placed.prepared.path
+        # Missing where it lies in something that is shown itself, and so is no part of the root.
+        mountpoints.make(self._descriptor, placed.target, is_directory=placed.prepared.is_directory)
         if mount.kind == "cache" and not mount.is_readonly:
             self._swap(placed.target, path, home=path)
         elif mount.kind in ("cache", "bind"):

@@ -11,7 +11,6 @@ import stat
 
 from .. import marks
 from ..attributes import give_attributes
-from ..copies import copy_entry
 from . import snapshot
 from .merging import OPEN_DIRECTORY
 from .snapshot import Folder
@@ -20,12 +19,11 @@ from .snapshot import Folder
 def move(before: Folder, root: str, upper: str) -> None:
     """Move the changes since ``before`` from the directory ``root`` to the empty directory ``upper``.
 
-    What is left in ``root`` is of no use any more.  Links between a file that was there and new names stay; names that
-    both were there become two files, as when an overlay copies them up.
+    ``root`` lacks them then.  Links between a file that was there and new names stay links.
     """
     source, target = os.open(root, OPEN_DIRECTORY), os.open(upper, OPEN_DIRECTORY)
     try:
-        _Changes().directory(before, source, _Upper(None, "", target))
+        _directory(before, source, _Upper(None, "", target))
     finally:
         os.close(source)
 
@@ -53,47 +51,35 @@ class _Upper:
             os.close(self._descriptor)
 
 
-class _Changes:
-    def __init__(self) -> None:
-        self._moved: set[int] = set()
-
-    def directory(self, before: Folder, source: int, upper: _Upper) -> None:
-        """Move what has changed in a directory that is the same one as before."""
-        status = os.fstat(source)
-        if status.st_ctime_ns != before.changed:
-            upper.open()
-        with os.scandir(source) as found:
-            entries = [(each.name, each.stat(follow_symlinks=False)) for each in found]
-        for name, seen in entries:
-            if stat.S_ISDIR(seen.st_mode):
-                self._subdirectory(before, source, name, upper)
-            elif before.files.get(name) != (seen.st_ino, seen.st_ctime_ns):
-                self._file(before, source, name, seen, upper)
-        for name in (before.files.keys() | before.folders.keys()).difference(name for name, _ in entries):
-            marks.hide(name, upper.open())
-        upper.finish(source, status)
-
-    def _subdirectory(self, before: Folder, source: int, name: str, upper: _Upper) -> None:
-        known = before.folders.get(name)
-        descriptor = os.open(name, OPEN_DIRECTORY, dir_fd=source)
-        try:
-            if known is not None and known.identity == snapshot.identity(descriptor, os.fstat(descriptor)):
-                self.directory(known, descriptor, _Upper(upper, name))
-                return
-            if known is not None or name in before.files:
-                _hide_all_below(descriptor)
+def _directory(before: Folder, source: int, upper: _Upper) -> None:
+    """Move what has changed in a directory that is the same one as before."""
+    status = os.fstat(source)
+    if status.st_ctime_ns != before.changed:
+        upper.open()
+    with os.scandir(source) as found:
+        entries = [(each.name, each.stat(follow_symlinks=False)) for each in found]
+    for name, seen in entries:
+        if stat.S_ISDIR(seen.st_mode):
+            _subdirectory(before, source, name, upper)
+        elif before.files.get(name) != (seen.st_ino, seen.st_ctime_ns):
             os.rename(name, name, src_dir_fd=source, dst_dir_fd=upper.open())
-        finally:
-            os.close(descriptor)
+    for name in (before.files.keys() | before.folders.keys()).difference(name for name, _ in entries):
+        marks.hide(name, upper.open())
+    upper.finish(source, status)
 
-    def _file(self, before: Folder, source: int, name: str, status: os.stat_result, upper: _Upper) -> None:
-        was_here = name in before.files and before.files[name][0] == status.st_ino
-        if was_here and status.st_ino in self._moved:
-            copy_entry(name, status, source, upper.open())
+
+def _subdirectory(before: Folder, source: int, name: str, upper: _Upper) -> None:
+    known = before.folders.get(name)
+    descriptor = os.open(name, OPEN_DIRECTORY, dir_fd=source)
+    try:
+        if known is not None and known.identity == snapshot.identity(descriptor, os.fstat(descriptor)):
+            _directory(known, descriptor, _Upper(upper, name))
             return
-        if was_here:
-            self._moved.add(status.st_ino)
+        if known is not None or name in before.files:
+            _hide_all_below(descriptor)
         os.rename(name, name, src_dir_fd=source, dst_dir_fd=upper.open())
+    finally:
+        os.close(descriptor)
 
 
 def _hide_all_below(directory: int) -> None:
