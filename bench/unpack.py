@@ -10,20 +10,24 @@ import os
 import random
 import tarfile
 from pathlib import Path
+from typing import Final
 
 from _measure import PROGRAM, Run, repeat, report, run, scratch
 
+FILES: Final = 23_000
 
-def write_layer(path: Path) -> str:
-    """Write the gzipped layer; returns its diff_id.  Half of each file is random, half is text."""
-    source = random.Random(1)
+
+def write_layer(path: Path, numbers: range = range(FILES)) -> str:
+    """Write the gzipped layer of the files with these numbers; returns its diff_id.  Half of each file is random, half
+    is text."""
+    source = random.Random(numbers.start + 1)
     whole = hashlib.sha256()
     with (
         path.open("wb") as raw,
         gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=1, mtime=0) as packed,
         tarfile.open(fileobj=_Both(packed, whole), mode="w|", format=tarfile.PAX_FORMAT) as tar,  # type: ignore[call-overload]
     ):
-        for number in range(23_000):
+        for number in numbers:
             data = source.randbytes(7_900) + b"text " * 1_600
             member = tarfile.TarInfo(f"folder-{number // 100:04}/file-{number:06}")
             member.size = len(data)
