@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +25,9 @@ COPY --from=builder /work /work
 FILES = {"tool": "t", "source/main.go": "1", "source/util.go": "2", "docs.md": "d"}
 
 
-def explained(lab: Lab, text: str, path: Path, **changes: object) -> dict[str, str]:
+def explained(lab: Lab, text: str, path: Path, **changes: Any) -> dict[str, str]:
     """What a build says of its steps, by their names up to the second bracket."""
-    options: dict[str, object] = {"explain": True, "build_contexts": {"base": os.fspath(path.parent / "base")}}
+    options: dict[str, Any] = {"explain": True, "build_contexts": {"base": os.fspath(path.parent / "base")}}
     lab.build(text, folder(path, {}), **{**options, **changes})
     names = {event.step: event.name for event in lab.events if isinstance(event, StepStarted)}
     found = [event for event in lab.events if isinstance(event, StepExplained)]
