@@ -23,14 +23,17 @@ _UPGRADE = b"POST /grpc HTTP/1.1\r\nHost: docker\r\nConnection: Upgrade\r\nUpgra
 @contextmanager
 def running_builder(folder: Path) -> Iterator[dict[str, str]]:
     """The variables that make buildx find the builder and take it; ``folder`` is for its socket and configuration."""
-    with running_docker(CONTAINERD) as docker, _bridge(folder / "buildkit.sock", docker.socket) as address:
+    path = os.fspath(folder / "buildkit.sock")
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(path)
+    with running_docker(CONTAINERD) as docker, bridged(listening, docker.socket):
         plugins = folder / "config" / "cli-plugins"
         plugins.mkdir(parents=True)
         plugin = docker.config / "cli-plugins" / "docker-buildx"
         (plugins / "docker-buildx").symlink_to(plugin.resolve())
         variables = {"DOCKER_CONFIG": str(folder / "config"), "BUILDX_BUILDER": _NAME}
         subprocess.run(
-            [plugin, "create", "--driver=remote", f"--name={_NAME}", address],
+            [plugin, "create", "--driver=remote", f"--name={_NAME}", f"unix://{path}"],
             check=True,
             capture_output=True,
             env={"PATH": os.environ["PATH"], "DOCKER_CONFIG": variables["DOCKER_CONFIG"]},
@@ -39,14 +42,13 @@ def running_builder(folder: Path) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _bridge(path: Path, daemon: Path) -> Iterator[str]:
-    """A socket at ``path`` that speaks BuildKit's API; returns its address."""
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(os.fspath(path))
+def bridged(listening: socket.socket, daemon: Path) -> Iterator[None]:
+    """Who connects to that socket, which is bound, speaks with the daemon's BuildKit for the duration of the block."""
+    with listening:
         listening.listen()
         threading.Thread(target=_accept, args=(listening, daemon), daemon=True).start()
         try:
-            yield f"unix://{path}"
+            yield
         finally:
             listening.shutdown(socket.SHUT_RDWR)
 
