@@ -6,6 +6,8 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -48,6 +50,27 @@ def take(root: str, rules: IgnoreRules | None) -> Listing:
     return _Walk(root, rules).take()
 
 
+class _Folder(msgspec.Struct, frozen=True):
+    """A directory that is to be listed; ``identity`` is its device and inode as its own directory had them."""
+
+    path: str
+    state: State
+    identity: tuple[int, int] | None = None
+
+    @contextmanager
+    def opened(self, root: str) -> Iterator[int]:
+        """The directory, open.  One that somebody has meanwhile replaced, perhaps by a link to elsewhere, as any part
+        of its path may be, is none: raises ``OSError`` (ENOTDIR)."""
+        descriptor = os.open(f"{root}/{self.path}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            status = os.fstat(descriptor)
+            if self.identity not in (None, (status.st_dev, status.st_ino)):
+                raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), self.path)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
 class _Walk:
     """The state of one walk."""
 
@@ -64,9 +87,9 @@ class _Walk:
 
     def take(self) -> Listing:
         taken_ns = time.time_ns()
-        pending: list[tuple[str, State]] = [("", self._rules.start() if self._rules else 0)]
+        pending = [_Folder("", self._rules.start() if self._rules else 0)]
         while pending:
-            pending += self._directory(*pending.pop())
+            pending += self._directory(pending.pop())
         for paths in self._linked.values():
             self._link(sorted(paths, key=sort_key))
         toc = self._builder.build()
@@ -79,16 +102,18 @@ class _Walk:
             notes=tuple(sorted(self._notes)),
         )
 
-    def _directory(self, path: str, state: State) -> list[tuple[str, State]]:
+    def _directory(self, folder: _Folder) -> list[_Folder]:
         """List one directory; returns the directories inside it that are to be listed too."""
-        found = []
+        found: list[_Folder] = []
+        path = folder.path
         prefix = f"{path}/" if path else ""
         try:
-            with os.scandir(f"{self._root}/{path}") as scan:
+            with folder.opened(self._root) as descriptor, os.scandir(descriptor) as scan:
                 for item in scan:
-                    below = self._item(item, prefix + item.name, state)
+                    below = self._item(item, prefix + item.name, folder.state, descriptor)
                     if below is not None:
-                        found.append((prefix + item.name, below))
+                        status = item.stat(follow_symlinks=False)
+                        found.append(_Folder(prefix + item.name, below, (status.st_dev, status.st_ino)))
         except OSError as error:
             if path and error.errno in (errno.ENOENT, errno.ENOTDIR):
                 self._builder.remove(path)  # it went away meanwhile, as if a moment earlier
@@ -97,7 +122,7 @@ class _Walk:
                 self._unreadable[path] = error.strerror or str(error)
         return found
 
-    def _item(self, item: os.DirEntry[str], path: str, state: State) -> State | None:
+    def _item(self, item: os.DirEntry[str], path: str, state: State, folder: int) -> State | None:
         """List one item; returns the state to list it with if it is a directory that is to be listed."""
         is_ignored, below = False, state
         if self._rules is not None:
@@ -106,7 +131,7 @@ class _Walk:
                 return None
         try:
             status = item.stat(follow_symlinks=False)
-            entry = self._entry(item, path, status)
+            entry = self._entry(item, path, status, folder)
         except FileNotFoundError:
             return None
         if entry is None:
@@ -131,7 +156,7 @@ class _Walk:
                     self._builder.add(brought_back)
         self._builder.add(entry)
 
-    def _entry(self, item: os.DirEntry[str], path: str, status: os.stat_result) -> Entry | None:
+    def _entry(self, item: os.DirEntry[str], path: str, status: os.stat_result, folder: int) -> Entry | None:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
             return None
@@ -141,8 +166,8 @@ class _Walk:
             mode=status.st_mode & 0o7777,
             size=status.st_size if kind == FILE else 0,
             mtime=status.st_mtime_ns // 1_000_000_000,
-            link=os.readlink(item.path) if kind == SYMLINK else "",
-            xattrs=self._capability(item.path) if kind == FILE else (),
+            link=os.readlink(item.name, dir_fd=folder) if kind == SYMLINK else "",
+            xattrs=self._capability(f"{self._root}/{path}") if kind == FILE else (),
             device=(os.major(status.st_rdev), os.minor(status.st_rdev)) if kind in (CHAR, BLOCK) else (0, 0),
         )
 

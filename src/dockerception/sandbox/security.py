@@ -29,6 +29,9 @@ MASKED_PATHS: Final = (
     "/proc/interrupts",
     "/proc/kcore",
     "/proc/keys",
+    "/proc/kpagecgroup",
+    "/proc/kpagecount",
+    "/proc/kpageflags",
     "/proc/latency_stats",
     "/proc/sched_debug",
     "/proc/scsi",
@@ -37,6 +40,7 @@ MASKED_PATHS: Final = (
     "/sys/devices/virtual/powercap",
     "/sys/firmware",
 )
+"""Docker's, and the three that show every page of the machine's memory to any root."""
 READONLY_PATHS: Final = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 

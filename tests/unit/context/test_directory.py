@@ -118,9 +118,9 @@ def test_a_directory_is_pruned_without_being_read(tmp_path: Path, monkeypatch: p
     listed = []
     scandir = os.scandir
 
-    def watch(path: str) -> Iterator[os.DirEntry[str]]:
-        listed.append(os.path.relpath(path, tmp_path))
-        return scandir(path)
+    def watch(descriptor: int) -> Iterator[os.DirEntry[str]]:
+        listed.append(os.path.relpath(os.readlink(f"/proc/self/fd/{descriptor}"), tmp_path))
+        return scandir(descriptor)
 
     monkeypatch.setattr(os, "scandir", watch)
     assert list(shown(DirectoryContext(str(tmp_path), rules=rules("big", "!other/x")))) == ["a"]
@@ -149,12 +149,14 @@ def test_roots_that_are_no_directory(tmp_path: Path, name: str, message: str) ->
 
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _make(tmp_path, {"a": "x"})
-    monkeypatch.setattr(os, "open", _forbidden)
+    real = os.open
+
+    def only_directories(path: str, flags: int, **options: int) -> int:
+        assert flags & os.O_DIRECTORY, f"opened {path}"
+        return real(path, flags, **options)
+
+    monkeypatch.setattr(os, "open", only_directories)
     assert [entry.path for entry in DirectoryContext(str(tmp_path)).walk("")] == ["a"]
-
-
-def _forbidden(*arguments: object) -> int:
-    raise AssertionError(f"opened {arguments}")
 
 
 def test_the_list_is_taken_once(tmp_path: Path) -> None:
@@ -279,15 +281,29 @@ def _deny(monkeypatch: pytest.MonkeyPatch, root: str, *names: str) -> None:
 
 def test_a_directory_that_goes_away_while_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _make(tmp_path, {"a/x": "", "b": ""})
-    real = os.scandir
+    real = os.open
 
-    def vanishing(path: str) -> Iterator[os.DirEntry[str]]:
+    def vanishing(path: str, flags: int) -> int:
         if path.endswith("/a"):
             raise FileNotFoundError(2, "No such file or directory", path)
-        return real(path)
+        return real(path, flags)
 
-    monkeypatch.setattr(os, "scandir", vanishing)
+    monkeypatch.setattr(os, "open", vanishing)
     assert list(shown(DirectoryContext(str(tmp_path)))) == ["b"]
+
+
+def test_a_directory_that_becomes_a_link_while_listing_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _make(tmp_path, {"context/a/sub/x": "", "context/b": "", "outside/sub/secret": ""})
+    real = os.open
+
+    def swapping(path: str, flags: int) -> int:
+        if path.endswith("/a/sub"):
+            (tmp_path / "context/a").rename(tmp_path / "aside")
+            (tmp_path / "context/a").symlink_to(tmp_path / "outside")
+        return real(path, flags)
+
+    monkeypatch.setattr(os, "open", swapping)
+    assert list(shown(DirectoryContext(str(tmp_path / "context")))) == ["a", "b"]
 
 
 def test_file_capabilities_are_the_only_attribute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
