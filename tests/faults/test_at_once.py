@@ -107,6 +107,6 @@ def test_equal_builds_do_their_work_once(crowded: Program, tmp_path: Path) -> No
         shown.append(errors.decode())
     runs = [path for path in (crowded.store / "caches").rglob("equal") if path.is_file()]
     assert [len(path.read_text().splitlines()) for path in runs] == [1], "the step of all builds ran once"
-    assert sum("unpack busybox" in text for text in shown) >= 1
+    assert any("unpack busybox" in text for text in shown)
     assert len(list((crowded.store / "trees").iterdir())) == 3, "the base, the copied files, and what the step left"
     assert len(set(crowded.names().values())) == 2

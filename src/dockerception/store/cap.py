@@ -54,7 +54,7 @@ def forget_oldest(transaction: Transaction, root: str, *, limit: int, before: fl
             continue
         for thing in reached(needing, [spare.thing]) - gone.keys():
             gone[thing] = None
-            excess -= graph.sizes[thing]
+            excess -= graph.sizes.get(thing, 0)
             transaction.forget(thing)
     return list(gone)
 

@@ -159,7 +159,7 @@ class Solver:
             parts = (("below", key), *self._inputs.content(stage, position))
             key = keys.derive(type(step.instruction).__name__.lower(), parts)
             with ExitStack() as claims:
-                record = self._known(stage, key, claims)
+                record = self._known(stage, key, name, claims)
                 if record is not None:
                     self._steps.cached(name, level=self._level.index)
                 else:
@@ -170,14 +170,16 @@ class Solver:
             steps.append(key)
         return StageState(key=key, layers=tuple(layers), created=tuple(created), steps=tuple(steps))
 
-    def _known(self, stage: Evaluated, key: str, claims: ExitStack) -> LayerRecord | None:
+    def _known(self, stage: Evaluated, key: str, name: str, claims: ExitStack) -> LayerRecord | None:
         """The record of a step that is done.  One that is not is ours to do until ``claims`` end; while another build
         does the same, it is waited for."""
         if self._must_execute(stage):
             return None
         record = self._recorded.layer(key)
-        if record is None and claims.enter_context(self._claims.claim(f"step {key}", self._stop.check)):
-            record = self._recorded.layer(key)
+        if record is None:
+            check = self._steps.waiting(name, self._stop.check)
+            if claims.enter_context(self._claims.claim(f"step {key}", check)):
+                record = self._recorded.layer(key)
         return record
 
     def _make(

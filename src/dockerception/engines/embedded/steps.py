@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ...progress import Reporter, StepExplained, StepFinished, StepStarted
+from ...progress import Notice, Reporter, StepExplained, StepFinished, StepStarted
 
 if TYPE_CHECKING:
     from ..explaining import Explanation
@@ -54,6 +54,20 @@ class Steps:
         self._report(
             StepExplained(step=running.number, cause=explanation.cause, text=explanation.text, paths=explanation.paths)
         )
+
+    def waiting(self, name: str, check: Callable[[], None]) -> Callable[[], None]:
+        """A check for waiting until another build has done the step of this name: it makes ``check``, and says once
+        what is waited for."""
+        is_told = False
+
+        def check_and_tell() -> None:
+            nonlocal is_told
+            check()
+            if not is_told:
+                self._report(Notice(text=f"Another build does the same step, and is waited for: {name}"))
+                is_told = True
+
+        return check_and_tell
 
     def cached(self, name: str, *, level: int = 0) -> None:
         """Report a step that a whole cached stage contains."""
