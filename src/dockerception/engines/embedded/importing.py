@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Final
 
 import msgspec
@@ -68,7 +69,8 @@ def _import_layers(store: Store, source: SourceImage, progress: _Progress, threa
             progress.advance(count)
 
         layer = source.layers[index]
-        with store.claims.claim(f"layer {layer.diff_id}", check) as has_waited:
+        claim = store.claims.claim(f"layer {layer.diff_id}", check) if layer.diff_id else nullcontext(False)
+        with claim as has_waited:
             made = find_layer(store, layer) if has_waited else None
             if made is not None:
                 return made
