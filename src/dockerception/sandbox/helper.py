@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final
 
 from . import linux, wire, worker
 
@@ -33,6 +33,13 @@ _OPERATIONS: Final = {
 }
 
 
+_RUNGS: Final = {
+    True: ("isolation.oci", "stacking.overlay"),
+    False: ("isolation.chroot", "isolation.swaps", "stacking.copied"),
+}
+"""What a run most likely stands on, with namespaces and without."""
+
+
 def main(arguments: list[str]) -> None:
     """Serve until the control socket closes.
 
@@ -47,12 +54,12 @@ def main(arguments: list[str]) -> None:
         _become_init()
     gc.freeze()
     if kind == "namespaces":
-        _serve(control, _worker(root, has_namespaces=True), os.fork)
+        _serve(control, root, os.fork, has_namespaces=True)
         return
     from .orphanage import Orphanage
 
     with Orphanage() as orphanage:
-        _serve(control, _worker(root, has_namespaces=False), orphanage.fork)
+        _serve(control, root, orphanage.fork, has_namespaces=False)
 
 
 def _become_init() -> None:
@@ -67,33 +74,27 @@ def _become_init() -> None:
     linux.mount("proc", "/proc", "proc", linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC)
 
 
-def _worker(root: str, *, has_namespaces: bool) -> Callable[[socket.socket], NoReturn]:
-    """What a fork does: serve one conversation, with one end of a pipe whose other end only the helper has."""
-    hangs_up, held = os.pipe()
-
-    def serve(conversation: socket.socket) -> NoReturn:
-        os.close(held)
-        worker.serve(conversation, root, hangs_up, has_namespaces=has_namespaces)
-
-    return serve
-
-
-def _serve(control: socket.socket, work: Callable[[socket.socket], NoReturn], fork: Callable[[], int]) -> None:
+def _serve(control: socket.socket, root: str, fork: Callable[[], int], *, has_namespaces: bool) -> None:
+    hangs_up, held = os.pipe()  # of the second end only the helper has one, so workers see when it ends
     while True:
         message, descriptors = wire.receive_message(control, 64)
         if not message:
             return
-        _preload(message)
+        _preload(_OPERATIONS[message])
+        if message == b"RunCall":
+            _preload(*_RUNGS[has_namespaces])
         if fork() == 0:
             control.close()
-            work(socket.socket(fileno=descriptors[0]))
+            os.close(held)
+            worker.serve(socket.socket(fileno=descriptors[0]), root, hangs_up, has_namespaces=has_namespaces)
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def _preload(message: bytes) -> None:
+def _preload(*names: str) -> None:
     """Import what an operation needs here, once, so that no worker has to."""
-    module = f"{__package__}.{_OPERATIONS[message]}"
-    if module not in sys.modules:
-        importlib.import_module(module)
-        gc.freeze()
+    for name in names:
+        module = f"{__package__}.{name}"
+        if module not in sys.modules:
+            importlib.import_module(module)
+            gc.freeze()
