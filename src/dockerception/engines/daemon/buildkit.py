@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -55,6 +56,12 @@ def find_command() -> Command | None:
     return Command(words=(docker, "build"), is_buildx=False)
 
 
+class _Metadata(msgspec.Struct, frozen=True):
+    """What buildx says of the image."""
+
+    digest: str = msgspec.field(name="containerimage.digest", default="")
+
+
 class BuildKit:
     """Builds with BuildKit (see ``building.Builder``).  ``scratch`` is for unpacked contexts."""
 
@@ -72,11 +79,12 @@ class BuildKit:
             order = msgspec.structs.replace(order, allow=frozenset())  # an option that only buildx has
         with tempfile.TemporaryDirectory(prefix="build-", dir=self._scratch) as work:
             sources = buildkit_call.write_sources(order, work, self._report)
-            identity = os.path.join(work, "image")
-            arguments = [*self._command.words, *buildkit_call.options(order), f"--iidfile={identity}", *sources]
-            self._run(arguments, progress)
-            with open(identity, encoding="ascii") as file:
-                return file.read().strip()
+            identity, metadata = os.path.join(work, "image"), os.path.join(work, "metadata.json")
+            wanted = [f"--iidfile={identity}"]
+            if self._command.is_buildx:
+                wanted.append(f"--metadata-file={metadata}")
+            self._run([*self._command.words, *buildkit_call.options(order), *wanted, *sources], progress)
+            return _image_id(identity, metadata)
 
     def _run(self, command: list[str], progress: Progress) -> None:
         lines = PlainProgress(progress)
@@ -90,3 +98,17 @@ class BuildKit:
             progress.end_all(failure)
             raise build_failure(self._daemon, failure, progress.output)
         progress.end_all()
+
+
+def _image_id(identity: str, metadata: str) -> str:
+    """What the daemon calls the image.
+
+    The first file has the config's digest, which is the id but where images are in containerd's store: there it is the
+    manifest's, which only the second file has, written by buildx.
+    """
+    with suppress(FileNotFoundError), open(metadata, "rb") as file:
+        digest = msgspec.json.decode(file.read(), type=_Metadata).digest
+        if digest:
+            return digest
+    with open(identity, encoding="ascii") as file:
+        return file.read().strip()
