@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from dockerception import api
@@ -111,7 +112,12 @@ def machine(tmp_path: Path, base: Callable[[str], bases.Base]) -> NewMachine:
 
 
 def test_two_machines(
-    machine: NewMachine, make_proxy: MakeProxy, repository: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    machine: NewMachine,
+    make_proxy: MakeProxy,
+    registry: str,
+    repository: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     proxy = make_proxy()
     source = f"{proxy.address}/{repository}/cache"
@@ -131,7 +137,7 @@ def test_two_machines(
     assert [builder.key for builder in again.builders] == [builder.key for builder in first.builders]
     assert proxy.count("GET", "/blobs/") == 3, "the records, the context, a layer"
     assert proxy.count("POST", "/blobs/uploads/") == 0, "nothing is sent that is there"
-    manifest = raw_manifest(source)
+    manifest = raw_manifest(f"{registry}/{repository}/cache")
     proxy.seen.clear()
     two.build(cache_from=(source,))
     assert proxy.seen == [], "what is known here is asked for nowhere"
@@ -144,7 +150,7 @@ def test_two_machines(
     assert three.done() == ["COPY", "RUN", "run", "COPY"]
     assert three.text(changed, "uses") == "used\nused\n", "the cache mount came along"
     assert three.text(changed, "main") == "main 2\n"
-    assert raw_manifest(source) != manifest
+    assert raw_manifest(f"{registry}/{repository}/cache") != manifest
 
     after = one.build({**FILES, "main": "main 2\n"}, cache_from=(source,))
     assert one.done() == []
@@ -218,3 +224,39 @@ def test_progress_of_transfers(machine: NewMachine, registry: str, repository: s
     step = next(e.step for e in one.events if isinstance(e, StepStarted) and e.name.startswith("export the cache"))
     progress = [event for event in one.events if isinstance(event, StepProgress) and event.step == step]
     assert progress[-1].done_bytes == progress[-1].total_bytes > 300_000
+
+
+def test_a_base_comes_when_it_is_needed(
+    machine: NewMachine, make_proxy: MakeProxy, registry: str, repository: str
+) -> None:
+    proxy = make_proxy()
+    base, cache = f"{proxy.address}/{repository}/busybox", f"{proxy.address}/{repository}/cache"
+    one, two = machine("one"), machine("two")
+    skopeo("copy", "--dest-tls-verify=false", one.base, f"docker://{registry}/{repository}/busybox")
+    files = {**FILES, "Dockerfile": DOCKERFILE.replace("FROM busybox", f"FROM {base}")}
+    first = one.build(files, cache_to=(cache,))
+    layer = json.loads(raw_manifest(f"{registry}/{repository}/busybox"))["layers"][0]["digest"]
+
+    proxy.seen.clear()
+    assert two.build(files, cache_from=(cache,)).image.image == first.image.image
+    assert proxy.count("GET", f"/blobs/{layer}") == 0
+    proxy.seen.clear()
+    changed = two.build({**files, "main": "main 2\n"}, cache_from=(cache,))
+    assert two.done() == ["COPY", "RUN", "run", "COPY"]
+    assert proxy.count("GET", f"/blobs/{layer}") == 1
+    assert two.text(changed, "main") == "main 2\n"
+    assert two.warnings() == []
+    proxy.seen.clear()
+    two.build({**files, "main": "main 3\n"})
+    assert proxy.seen == [], "the base is here now, and so is all that was needed of the cache"
+
+
+def test_an_image_without_steps(machine: NewMachine, registry: str, repository: str) -> None:
+    one = machine("one")
+    (one.source / "Dockerfile").write_text("FROM scratch\nLABEL a=b\n")
+    request = BuildRequest(source=os.fspath(one.source), store=os.fspath(one.store))
+    cache = f"{registry}/{repository}"
+    for _ in range(2):
+        api.assemble(msgspec.structs.replace(request, cache_from=(cache,), cache_to=(cache,)), one.events.append)
+    assert one.warnings() == []
+    assert json.loads(raw_manifest(cache))["layers"] == []

@@ -331,8 +331,8 @@ def test_what_a_cache_has_told_is_known_without_it(machine: NewLab, shared: Shar
     assert lab.build(CHAIN, files).is_cached
     changed = lab.build(CHAIN, sources(tmp_path / "b", {**FILES, "source": "s2"}))
     assert done(lab)[SOURCE] is False
-    files = lab.build(CHAIN, sources(tmp_path / "b", {**FILES, "static": "new"}))
-    assert lab.store.layers.find_all(lab.image(files).layers)
+    other = lab.build(CHAIN, sources(tmp_path / "b", {**FILES, "static": "new"}))
+    assert lab.store.layers.find_all(lab.image(other).layers)
     assert lab.store.layers.find_all(lab.image(changed).layers)
     assert warnings(lab) == []
 

@@ -35,6 +35,7 @@ from .steps import Steps
 from .values import Base
 
 if TYPE_CHECKING:
+    from .lazy_bases import LazyBases
     from .remote_files import RemoteFiles
 
 _STORE_PREFIX: Final = "docker-image://"
@@ -44,9 +45,18 @@ View = Callable[[StoredImage, str], Context]
 
 class Bases:
     """Looks up what a level's Dockerfile names.  Each name is looked up once; what came from outside is in
-    ``materials``."""
+    ``materials``.  With ``lazy`` the layers of registries' images come when they are needed."""
 
-    def __init__(self, store: Store, settings: Settings, report: Reporter, view: View, steps: Steps) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        report: Reporter,
+        view: View,
+        steps: Steps,
+        lazy: LazyBases | None = None,
+    ) -> None:
+        self._lazy = lazy
         self._store = store
         self._settings = settings
         self._report = report
@@ -167,6 +177,8 @@ class Bases:
 
         try:
             with self._steps.step(f"pull {reference}") as step:
+                if self._lazy is not None:
+                    return self._lazy.pull(reference, platform=self._settings.platform, step=step)
                 return pull(
                     self._store, reference, platform=self._settings.platform, report=self._report, step=step
                 ).image

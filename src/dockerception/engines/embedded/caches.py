@@ -15,6 +15,7 @@ from .solved import SolvedLevel
 from .steps import Steps
 
 if TYPE_CHECKING:
+    from .lazy_bases import LazyBases
     from .sharing.options import Target
     from .sharing.shared import SharedCaches
 
@@ -30,6 +31,7 @@ class Caches:
         self._settings: Settings | None = None
         self._targets: tuple[Target, ...] = ()
         self._shared: SharedCaches | None = None
+        self._lazy: LazyBases | None = None
         self._has_lost = False
 
     def use(self, settings: Settings) -> None:
@@ -45,11 +47,18 @@ class Caches:
         self._targets = tuple(read_target(text) for text in settings.cache_to)
         sources = [read_source(text) for text in settings.cache_from]
         if sources:
+            from .lazy_bases import LazyBases
             from .sharing.shared import SharedCaches
 
             self._shared = SharedCaches(
                 sources, platform=settings.platform, store=self._store, steps=self._steps, report=self._report
             )
+            self._lazy = LazyBases(self._store, self._steps, self._report)
+
+    @property
+    def lazy_bases(self) -> LazyBases | None:
+        """What pulls bases without their layers, where a cache may spare them."""
+        return self._lazy
 
     def recorded(self) -> Recorded:
         """The records of steps and stages, here and elsewhere."""
@@ -59,6 +68,8 @@ class Caches:
         """Bring a layer whose bytes are elsewhere into the store.  Raises ``LostLayerError`` where that can't be."""
         expected = self._store.layers.expected(layer)
         if expected is None or (self._shared is not None and self._shared.fetch(expected)):
+            return
+        if self._lazy is not None and self._lazy.fetch(expected):
             return
         self._has_lost = True
         raise LostLayerError(f"The layer {expected.diff_id} is in no cache.")
@@ -72,7 +83,11 @@ class Caches:
             return True
         if self._store.layers.expected(layer) is None:
             return False
-        return not self._has_lost or (self._shared is not None and self._shared.promised(layer) is not None)
+        return (
+            not self._has_lost
+            or (self._lazy is not None and self._lazy.has(layer))
+            or (self._shared is not None and self._shared.promised(layer) is not None)
+        )
 
     def fetch_context(self, key: str) -> bool:
         """See ``SharedCaches.fetch_context``."""
@@ -123,6 +138,8 @@ class Caches:
 
     def close(self) -> None:
         """Free what is open."""
-        shared, self._shared = self._shared, None
-        if shared is not None:
-            shared.close()
+        opened = (self._shared, self._lazy)
+        self._shared = self._lazy = None
+        for each in opened:
+            if each is not None:
+                each.close()

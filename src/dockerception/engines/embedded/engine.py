@@ -111,7 +111,7 @@ class EmbeddedEngine:
 
     def _build(self, level: Level) -> Built:
         settings = level.settings
-        bases = self.bases(settings)
+        bases = Bases(self._store, settings, self._report, self._view, self._steps, self._caches.lazy_bases)
         evaluator = Evaluator(
             level.dockerfile, settings, level.target, resolve_image=bases.resolve, is_named_context=bases.is_named
         )
