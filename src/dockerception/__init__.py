@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .errors import (
         BuilderError,
+        CheckError,
         ContextError,
         DockerceptionError,
         DockerfileError,
@@ -35,13 +36,15 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
-    from .facade import Image, LayerInfo, Secret, SshAgent, assemble, build, context
+    from .facade import Image, LayerInfo, Secret, SshAgent, assemble, build, check, context
     from .limits import Limits, Ulimit
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BuilderError",
+    "CheckError",
+    "Checked",
     "ContextError",
     "DockerceptionError",
     "DockerfileError",
@@ -62,10 +65,13 @@ __all__ = [
     "__version__",
     "assemble",
     "build",
+    "check",
     "context",
 ]
 
-_FROM_FACADE = frozenset({"Image", "LayerInfo", "Secret", "SshAgent", "assemble", "build", "context"})
+_FROM_FACADE = frozenset(
+    {"Checked", "Image", "LayerInfo", "Secret", "SshAgent", "assemble", "build", "check", "context"}
+)
 _FROM_LIMITS = frozenset({"Limits", "Ulimit"})
 
 

@@ -17,6 +17,8 @@ import msgspec
 from .descent import Descent, Upcoming
 from .dockerfile.instructions import Build
 from .dockerfile.nested import STDOUT
+from .dockerfile.parser import Document
+from .dockerfile.stages import CHECK_VARIABLE
 from .earlier import EarlierLevels
 from .emitting import Emitted, Emitter
 from .engines import capabilities
@@ -61,7 +63,9 @@ class Chain:
         self._request = request
         self._settings = settings
         self._engine = engine
+        self._store = store
         self._report = report
+        self._documents: list[Document] = []
         self._descent = Descent(request, settings, Sources(request, store, report))
         self._emitter = Emitter(request, settings, engine, store, report)
         # The command is for the builder that is run though nobody wrote so.
@@ -89,6 +93,7 @@ class Chain:
         _, emitted = self._emit(level, self._build_level(level))
         self._export_cache(self._builders)
         self._name_builders()
+        self._warn(is_cached=emitted.is_cached)
         return emitted
 
     def _last_level(self, *, implies_build: bool) -> Built:
@@ -116,6 +121,7 @@ class Chain:
         return build, emitted
 
     def _build_level(self, upcoming: Upcoming) -> Built:
+        self._check(upcoming.part.document)
         level = Level(
             index=upcoming.index,
             place=self._request.place,
@@ -130,8 +136,25 @@ class Chain:
         self._earlier.add(level, built)
         return built
 
+    def _check(self, document: Document) -> None:
+        """Build checks whose findings are errors come before work; the others are told at the end."""
+        if any(document is known for known in self._documents):
+            return
+        self._documents.append(document)
+        if "error" in document.directives.check or CHECK_VARIABLE in self._request.build_args:
+            from . import checking
+
+            checking.refuse(document, self._request, self._store)
+
+    def _warn(self, *, is_cached: bool) -> None:
+        """Tell what build checks have found, but where nothing had to be done: that build has told it before."""
+        if not is_cached:
+            from . import checking
+
+            checking.warn(self._documents, self._request, self._store, self._report)
+
     def _check_build_args(self, levels: list[Built]) -> None:
-        unused = frozenset.intersection(*(built.unused_build_args for built in levels))
+        unused = frozenset.intersection(*(built.unused_build_args for built in levels)) - {CHECK_VARIABLE}
         if unused:
             names = ", ".join(sorted(unused))
             self._report(Notice(text=f"No ARG of any level declares the build argument {names}.", severity="warning"))
@@ -149,13 +172,15 @@ class Chain:
             LevelFinished(level=last.level, image=result.image, size=result.size, is_last=True, cached=last.is_cached)
         )
         all_levels = [*self._builders, last]
+        is_cached = all(built.is_cached for built in all_levels) and not self._has_run_builder
+        self._warn(is_cached=is_cached)
         return Outcome(
             image=result,
             builders=tuple(builders),
             materials=tuple(sorted({material for built in all_levels for material in built.materials})),
             exported=tuple(exported),
             seconds=time.monotonic() - self._started,
-            is_cached=all(built.is_cached for built in all_levels) and not self._has_run_builder,
+            is_cached=is_cached,
         )
 
     def _export_cache(self, levels: list[Built]) -> None:

@@ -71,6 +71,12 @@ class UnsupportedError(DockerfileError):
     code = "not-supported"
 
 
+class CheckError(DockerfileError):
+    """Build checks have found something, and the options of the check make that an error."""
+
+    code = "check"
+
+
 class ContextError(DockerceptionError):
     """A build context that can't be used: missing files, hostile entries, limits."""
 

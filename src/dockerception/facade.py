@@ -14,6 +14,7 @@ import msgspec
 
 from . import api
 from .api import EmittedContext, LevelSummary
+from .checking import Checked, check_request
 from .engines import choice
 from .engines.base import Engine, Network, Output, Secret, SshAgent
 from .image import Image, LayerInfo
@@ -24,6 +25,7 @@ from .request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPT
 from .store.store import Store
 
 __all__ = [
+    "Checked",
     "EmittedContext",
     "Image",
     "LayerInfo",
@@ -32,6 +34,7 @@ __all__ = [
     "SshAgent",
     "assemble",
     "build",
+    "check",
     "context",
 ]
 
@@ -267,6 +270,34 @@ def context(
     )
     with api.context(request, report, _given(engine)) as emitted:
         yield emitted
+
+
+def check(
+    source: Source = ".",
+    *,
+    dockerfile: str = "",
+    build_args: Mapping[str, str] = {},
+    build_contexts: Mapping[str, str] = {},
+    platform: str = "",
+    store: str = "",
+) -> Checked:
+    """What build checks find in a Dockerfile (docs/check.md); nothing is built.
+
+    Options as for ``build``.  Raises ``DockerfileError`` for a Dockerfile that can't be read; findings raise nothing,
+    whatever the options of the check say.
+    """
+    path, read_stdin = _opened(source)
+    request = BuildRequest(
+        source=path,
+        read_stdin=read_stdin,
+        dockerfile=dockerfile,
+        build_args=build_args,
+        build_contexts=build_contexts,
+        platform=_platform(platform),
+        store=store,
+    )
+    with Store(store or None) as opened:
+        return check_request(request, opened, silent)
 
 
 def _references(names: Sequence[str]) -> tuple[Reference, ...]:

@@ -107,9 +107,7 @@ class Sources:
         return Origin(dockerfile=stages.load(text, name="Dockerfile on standard input"), context=context)
 
     def _directory(self, source: str, text: bytes, name: str) -> Origin:
-        beside = f"{self._request.dockerfile or os.path.join(source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
-        rules = ignore.find_rules(beside) if self._request.dockerfile != "-" else None
-        rules = rules or ignore.find_rules(os.path.join(source, IGNORE_FILE))
+        rules = ignore_rules(self._request)
         context = DirectoryContext(source, rules=rules, cache=self._store.listings, on_note=self._warn)
         return Origin(dockerfile=stages.load(text, name=name), context=context)
 
@@ -188,6 +186,18 @@ class Sources:
 
 def _inside_a_sentence(origin: str) -> str:
     return origin[0].lower() + origin[1:]
+
+
+def ignore_rules(request: BuildRequest) -> ignore.IgnoreRules | None:
+    """The rules for a context that is a directory of this machine; None where there are none, or it is no directory.
+
+    Raises ``ContextError``.
+    """
+    if not os.path.isdir(request.source):
+        return None
+    beside = f"{request.dockerfile or os.path.join(request.source, DEFAULT_DOCKERFILE)}{IGNORE_FILE}"
+    rules = ignore.find_rules(beside) if request.dockerfile != "-" else None
+    return rules or ignore.find_rules(os.path.join(request.source, IGNORE_FILE))
 
 
 def _check_directory(source: str) -> None:

@@ -42,7 +42,7 @@ class Bench:
     def __init__(self, path: Path, store: Store) -> None:
         self.source = path / "source"
         self.source.mkdir()
-        (self.source / "Dockerfile").write_text("FROM scratch\nCMD tar")
+        (self.source / "Dockerfile").write_text('FROM scratch\nCMD ["tar"]')
         self.store = store
         self.events: list[Event] = []
 
@@ -79,7 +79,7 @@ def test_two_levels(bench: Bench) -> None:
     engine = FakeEngine(EMITTED)
     outcome = bench.chain(engine, tags=names("app", "app:1"), labels={"l": "1"}, target="t").build()
     assert engine.calls == ["build 0", "emit", "build 1", "publish", "publish"]
-    assert engine.seen(0) == ("FROM scratch\nCMD tar", ["Dockerfile"])
+    assert engine.seen(0) == ('FROM scratch\nCMD ["tar"]', ["Dockerfile"])
     assert engine.seen(1) == ("FROM scratch\nCOPY app /", ["Dockerfile", "app"])
     assert [level.will_emit for level in engine.levels] == [True, False]
     assert [level.target for level in engine.levels] == ["t", ""]
@@ -449,11 +449,11 @@ def test_assemble_follows_what_is_written_and_appends_nothing(bench: Bench) -> N
 
 @pytest.mark.parametrize("written", ["", "\nBUILD -\n"])
 def test_an_ordinary_file_is_that_file_with_build_appended(bench: Bench, written: str) -> None:
-    write(bench, f"FROM scratch\nCMD tar{written}")
+    write(bench, f'FROM scratch\nCMD ["tar"]{written}')
     engine = FakeEngine(EMITTED)
     bench.chain(engine, tags=names("app")).build()
     assert engine.calls == ["build 0", "emit", "build 1", "publish", "publish"]
-    assert [engine.seen(0)[0], engine.seen(1)[0]] == ["FROM scratch\nCMD tar", RUNTIME.decode()]
+    assert [engine.seen(0)[0], engine.seen(1)[0]] == ['FROM scratch\nCMD ["tar"]', RUNTIME.decode()]
 
 
 def test_an_emitted_file_ends_the_chain_unless_it_builds(bench: Bench) -> None:

@@ -117,8 +117,16 @@ def make_request(options: Options) -> BuildRequest:
 
 
 def produce(options: Options, work: Callable[[BuildRequest, Progress], Outcome]) -> int:
-    """Do the work that makes an image, show it, and write what was asked for about it; returns the exit code."""
+    """Do the work that makes an image, show it, and write what was asked for about it; returns the exit code.
+
+    With ``--check`` or ``--call`` the Dockerfile is looked at, and nothing else is done.
+    """
     request = make_request(options)
+    call = msgspec.structs.replace(options.call, method="check") if options.check else options.call
+    if call.method != "build":
+        from .calling import answer
+
+        return answer(call, request)
     if options.iidfile:
         _remove(options.iidfile)  # a script must not find the id of an earlier image after a failure
     with open_progress(options) as progress:

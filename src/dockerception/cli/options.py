@@ -15,6 +15,7 @@ from ..limits import Ulimit
 from ..reference import Platform, Reference
 from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, Isolation
 from . import limit_options, privileges, values
+from .call_options import Call
 from .click_types import Value, option
 from .progress import MODES
 from .stores import store_option
@@ -68,6 +69,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     engine: str = ""
     emit_helper: str = ""
     keep_storage: int | None = None
+    check: bool = False
+    call: Call = Call()
     store: str = ""
 
 

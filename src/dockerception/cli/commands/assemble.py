@@ -6,6 +6,7 @@ import click
 from click import Context as ClickContext
 
 from ..build_command import BuildCommand, produce
+from ..call_options import CALLING
 from ..click_types import mistake
 from ..options import BUILDING, RESULT, SHOWING, SOURCE, Options, options
 
@@ -21,7 +22,7 @@ class AssembleCommand(BuildCommand):
 
 
 @click.command("assemble", cls=AssembleCommand)
-@options(SOURCE[:1], RESULT[:1], SOURCE[1:], RESULT[1:], BUILDING, SHOWING)
+@options(SOURCE[:1], RESULT[:1], SOURCE[1:], RESULT[1:], BUILDING, CALLING, SHOWING)
 def command(options: Options) -> int:
     """Build one image from a context, as “docker build” does.
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from ..build_command import BuildCommand, produce
+from ..call_options import CALLING
 from ..options import BUILDING, EMITTING, RESULT, RUNTIME_LEVEL, SHOWING, SOURCE, Options, options
 
 
 @click.command("build", cls=BuildCommand, epilog="What follows -- replaces the builder's CMD.")
-@options(SOURCE[:1], RESULT[:1], SOURCE[1:], RESULT[1:], EMITTING, RUNTIME_LEVEL, BUILDING, SHOWING)
+@options(SOURCE[:1], RESULT[:1], SOURCE[1:], RESULT[1:], EMITTING, RUNTIME_LEVEL, BUILDING, CALLING, SHOWING)
 def command(options: Options) -> int:
     """Build a builder, run it, and build the small image from what it writes.
 

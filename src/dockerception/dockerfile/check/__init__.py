@@ -5,8 +5,8 @@ point at, are BuildKit's; the words are ours.  One module holds one family of ru
 """
 
 from .findings import Facts, Finding
-from .options import CHECK_VARIABLE, Options
+from .options import Options
 from .rules import RULES, Rule
 from .running import check, options_of
 
-__all__ = ["CHECK_VARIABLE", "RULES", "Facts", "Finding", "Options", "Rule", "check", "options_of"]
+__all__ = ["RULES", "Facts", "Finding", "Options", "Rule", "check", "options_of"]

@@ -9,9 +9,6 @@ import msgspec
 from ...errors import DockerfileError
 from .rules import RULES, RuleName
 
-CHECK_VARIABLE: Final = "BUILDKIT_DOCKERFILE_CHECK"
-"""The build argument that takes the place of the directive."""
-
 _ALL: Final = "all"
 _TRUE: Final = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE: Final = ("0", "f", "F", "false", "FALSE", "False")

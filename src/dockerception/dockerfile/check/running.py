@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from ...errors import DockerfileError
 from ..parser import located
-from ..stages import Dockerfile
+from ..stages import CHECK_VARIABLE, Dockerfile
 from . import bases, comments, config, copying, names, spelling, variables
 from .findings import Facts, Finding
 from .levels import levels_of
-from .options import CHECK_VARIABLE, Options
+from .options import Options
 
 
 def check(dockerfile: Dockerfile, facts: Facts = Facts()) -> tuple[Finding, ...]:  # noqa: B008  a frozen value

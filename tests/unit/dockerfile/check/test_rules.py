@@ -5,6 +5,8 @@ The Dockerfile reference, "Build checks", has a page for each rule; lines are th
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dockerception.dockerfile import stages
@@ -149,3 +151,9 @@ def load(*lines: str) -> stages.Dockerfile:
 
 def rules(*lines: str, build_args: dict[str, str] | None = None) -> list[str]:
     return [found.rule for found in check(load(*lines), Facts(build_args=build_args or {}))]
+
+
+def test_the_guide_has_every_rule() -> None:
+    guide = (Path(__file__).parents[4] / "docs" / "check.md").read_text()
+    for name, rule in RULES.items():
+        assert f"| `{name}`{' (experimental)' if rule.is_experimental else ''} | {rule.description} |\n" in guide
