@@ -18,6 +18,7 @@ from .descent import Descent, Upcoming
 from .dockerfile.instructions import Build
 from .dockerfile.nested import STDOUT
 from .dockerfile.parser import Document
+from .dockerfile.roots import has_roots
 from .dockerfile.stages import CHECK_VARIABLE
 from .earlier import EarlierLevels
 from .emitting import Emitted, Emitter
@@ -132,6 +133,10 @@ class Chain:
             settings=self._settings,
         )
         level = self._earlier.with_contexts(level)
+        if not self._engine.capabilities.roots and has_roots(level.dockerfile):
+            from .root_checks import check_roots
+
+            check_roots(self._engine, level)
         built = self._engine.build(level)
         self._earlier.add(level, built)
         return built

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import posixpath
-from collections.abc import Mapping
 
 import msgspec
 
 from .context.base import Context
 from .context.select import content_digest
-from .dockerfile import instructions as ins
 from .dockerfile import nested
 from .dockerfile.instructions import Build, Lines
 from .dockerfile.nested import Part
@@ -18,10 +15,10 @@ from .dockerfile.stages import Dockerfile, find_stage
 from .emitting import Emitted
 from .engines.base import Built, Settings
 from .engines.directories import check_path
-from .engines.embedded.scope import environment_of, global_scope
 from .errors import ContextError, DockerfileError, UsageError
 from .request import BuildRequest
 from .sources import DEFAULT_DOCKERFILE, Origin, Sources
+from .variables import expanded, expanded_path
 
 
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,16 +91,16 @@ class Descent:
             raise TypeError("this level ends the chain")
         if build.directory == nested.STDOUT:
             return build
+        dockerfile = level.part.dockerfile
+        stage = find_stage(dockerfile, level.target) if level.target else dockerfile.stages[-1]
         config = built.config.config
         try:
-            found = ins.expand_instruction(
-                build, self._variables(level, environment_of(config.env)), escape=level.part.escape
-            )
-            path = posixpath.normpath(posixpath.join("/", config.working_dir, found.directory))
+            path = expanded_path(build.directory, dockerfile, stage, config, self._settings)
+            name = expanded(build.dockerfile, dockerfile, stage, config, self._settings)
             check_path(path)
         except DockerfileError as error:
             raise level.part.located(error) from error
-        return msgspec.structs.replace(found, directory=f"/{path.lstrip('/')}")
+        return msgspec.structs.replace(build, directory=path, dockerfile=name)
 
     def _up_to_target(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """The levels that are built for ``--target``: a stage behind a BUILD ends the chain."""
@@ -154,23 +151,6 @@ class Descent:
                     hint="a level that goes on with BUILD must give something else than what it was built from",
                 )
             )
-
-    def _variables(self, level: Upcoming, environment: Mapping[str, str]) -> dict[str, str]:
-        """What ``$name`` means at the end of the wanted stage: of ARG and ENV, the later line counts."""
-        dockerfile = level.part.dockerfile
-        stage = find_stage(dockerfile, level.target) if level.target else dockerfile.stages[-1]
-        outside = global_scope(dockerfile, self._settings, level.target, set())
-        found = dict(environment)
-        for instruction in stage.instructions:
-            match instruction:
-                case ins.Arg():
-                    overrides = self._settings.build_args
-                    resolved = ins.resolve_arguments(instruction, found, overrides=overrides, escape=level.part.escape)
-                    values = ((name, outside.get(name) if value is None else value) for name, value in resolved)
-                    found |= {name: value for name, value in values if value is not None}
-                case ins.Env(pairs=pairs):
-                    found |= {pair.name: environment[pair.name] for pair in pairs if pair.name in environment}
-        return found
 
 
 def _implied(dockerfile: Dockerfile) -> Build:

@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "build": "Build a builder, run it, and build the small image from what it writes.",
     "context": "Build a builder and write out the context that it emits.",
     "assemble": "Build one image from a context, as “docker build” does.",
+    "levels": "Show the levels that a Dockerfile builds, and what each reads.",
     "run": "Run a command in a container of an image.",
     "images": "List the images of the store.",
     "inspect": "Show all there is to know about images, as JSON.",

@@ -31,6 +31,11 @@ def with_plain_stages(dockerfile: Dockerfile) -> Dockerfile:
     return _Rewriting(dockerfile).result()
 
 
+def has_roots(dockerfile: Dockerfile) -> bool:
+    """Whether a plain Dockerfile has marks of IN or PUBLISH."""
+    return any(isinstance(one, Copy) and one.root for stage in dockerfile.stages for one in stage.instructions)
+
+
 class _Rewriting:
     def __init__(self, dockerfile: Dockerfile) -> None:
         self._document = dockerfile.document

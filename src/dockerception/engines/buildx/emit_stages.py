@@ -64,7 +64,8 @@ def directory_dockerfile(dockerfile: Dockerfile, target: str, directory: str) ->
     lines = list(dockerfile.document.lines)
     base = msgspec.structs.replace(stage.base, name=stage.name or LEVEL)
     _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
-    copy = f"COPY {json.dumps([f'{directory}/', f'{CONTENTS}/'])}".replace("COPY", f"COPY --from={base.name}", 1)
+    # Without slashes at their ends: what is no directory becomes no directory either.
+    copy = f"COPY --from={base.name} {json.dumps([directory, CONTENTS])}"
     text = "\n".join([*lines[: _end(dockerfile, stage.index)], f"FROM scratch AS {CONTEXT}", copy, ""])
     return stages.load(text.encode("utf-8", "surrogateescape"), name=dockerfile.document.name)
 

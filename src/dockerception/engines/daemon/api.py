@@ -15,6 +15,8 @@ from ...transports.daemon_client import daemon_errors, explanation
 
 _CHUNK: Final = 1 << 20
 _NOT_THERE: Final = (400, 404)
+_IS_DIRECTORY: Final = 1 << 31  # Go's os.ModeDir
+_IS_LINK: Final = 1 << 27  # and os.ModeSymlink
 
 
 class ImageFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,16 +171,14 @@ class Daemon:
 
         with daemon_errors(self.name):
             try:
-                chunks, _ = self.client.get_archive(container, f"{directory}/.", chunk_size=_CHUNK)
-                yield from chunks
+                chunks, facts = self.client.get_archive(container, f"{directory}/.", chunk_size=_CHUNK)
             except errors.APIError as error:
                 if error.status_code not in _NOT_THERE:
                     raise
-                raise ContextError(
-                    f"BUILD takes a directory, and {self.name} has none at {directory} in the image:"
-                    f" {explanation(error)}.",
-                    hint="make it in a RUN before",
-                ) from error
+                raise _no_directory(directory, explanation(error)) from error
+            if not facts["mode"] & (_IS_DIRECTORY | _IS_LINK):  # Podman tells of a link, though it follows it
+                raise _no_directory(directory, "it is something else")
+            yield from chunks
 
     def attach(self, container: str) -> Any:
         """A socket with the output of a container that is not started yet.  Raises ``StartError``."""
@@ -228,6 +228,13 @@ class Daemon:
 
         all_of_them = self.client._auth_configs.get_all_credentials()
         return {"X-Registry-Config": auth.encode_header(all_of_them).decode()} if all_of_them else {}
+
+
+def _no_directory(directory: str, reason: str) -> ContextError:
+    return ContextError(
+        f"BUILD takes a directory, and there is none at {directory} of the image: {reason}.",
+        hint="make it in a RUN before",
+    )
 
 
 def _facts(document: dict[str, Any]) -> ImageFacts:
