@@ -219,9 +219,40 @@ def test_machines_share_a_cache(labs: Callable[[str], Lab], project: Path, tmp_p
             assert sorted(json.load(answer)["tags"]) == ["main", "main-level-1"]
 
 
-def test_a_cache_that_the_driver_can_not_write(labs: Callable[[str], Lab], project: Path, tmp_path: Path) -> None:
-    done = labs("buildx").run("build", "--cache-to", f"type=local,dest={tmp_path}/cache", project, bases=["busybox"])
+@pytest.mark.parametrize("verb", ["build", "assemble"])
+def test_a_cache_that_the_driver_can_not_write(
+    labs: Callable[[str], Lab], project: Path, tmp_path: Path, verb: str
+) -> None:
+    """Neither for a level that emits nor for the last one."""
+    done = labs("buildx").run(verb, "--cache-to", f"type=local,dest={tmp_path}/cache", project, bases=["busybox"])
     Failure(3, "not-supported", "can't do that: Cache export is not supported", "another driver").check(done)
+
+
+def test_a_base_is_pulled_beside_a_named_context(
+    labs: Callable[[str], Lab], embedded: Lab, project: Path, tmp_path: Path
+) -> None:
+    """The daemon has an old one of that name; its builder could not pull the named one."""
+    lab = labs("buildx")
+    assert lab.daemon is not None
+    assert lab.daemon.connect is not None
+    with running_registry(tmp_path / "registry") as address:
+        base = f"{address}/base:1"
+        found = []
+        for version in ("old", "new"):
+            text = f"FROM scratch\nCOPY {version} /version\n"
+            (project / version).write_text(version)
+            embedded.succeed("assemble", "--push", "-t", base, "-f", "-", project, stdin=text.encode())
+            if version == "old":
+                client = lab.daemon.connect()
+                client.pull(f"{address}/base", tag="1")
+                client.close()
+            command = 'CMD ["tar", "-cC", "/out", "."]'
+            write(project, f"FROM busybox\nCOPY out /out\nCOPY --from={base} /version /out/version\n{command}\n")
+            lab.succeed("context", "--pull", "-o", tmp_path / version, project, bases=["busybox"])
+            found.append((tmp_path / version / "version").read_text())
+        assert found == ["old", "new"]
+        lab.remove(base)
+        embedded.remove(base)
 
 
 def test_other_engines_have_no_cache_elsewhere(embedded: Lab, project: Path) -> None:

@@ -41,6 +41,7 @@ class DaemonContexts:
 
     @contextmanager
     def brought(self, outside: Sequence[Outside], work: str) -> Iterator[Brought]:
+        self._named.pull(outside)
         with self._named.brought(outside) as names:
             yield Brought(names=names)
 

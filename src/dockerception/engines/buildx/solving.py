@@ -13,16 +13,15 @@ from ...progress import Reporter
 from ..base import Level, Settings
 from ..daemon import buildkit_call
 from ..daemon.building import BuildOrder
+from ..daemon.caches import cache_options
 from ..daemon.failures import build_failure
 from ..daemon.plain_progress import PlainProgress
 from ..daemon.references import Outside, References
 from ..daemon.reporting import Progress
 from ..embedded.steps import Steps
 from .builders import Builder
-from .caches import cache_options
 from .contexts import Brought, Contexts
 
-_NOT_FOR_DRIVER: Final = "not supported for the docker driver"
 _NEEDS_CONTEXTS: Final = "moby.buildkit.frontend.contexts"
 
 
@@ -71,13 +70,13 @@ class Solving:
 
     def command(self, solvable: Solvable, build: BuildOrder, work: str, *more: str) -> list[str]:
         """The whole call, with ``more`` options; its sources are written into ``work``."""
-        pulls = solvable.prepared.level.settings.pull and not (self.builder.is_docker and solvable.brought.names)
+        # The docker driver finds our names in its daemon only; the others have been pulled (see daemon_contexts).
+        pulls = solvable.prepared.level.settings.pull and not self.builder.is_docker
         return [
             *self.builder.build,
             *buildkit_call.options(build),
             *solvable.brought.options,
             *(["--pull"] if pulls else []),
-            *cache_options(solvable.prepared.level.settings, solvable.prepared.level.index),
             *more,
             *buildkit_call.write_sources(build, work, self.report),
         ]
@@ -104,11 +103,6 @@ class Solving:
                 f"{name} is too old for named contexts (--build-context).",
                 details=words,
                 hint="use one with BuildKit 0.10 or newer; “docker buildx ls” shows the versions",
-            )
-        if _NOT_FOR_DRIVER in words:
-            return UnsupportedError(
-                f"{name} can't do that: {readable.removeprefix('ERROR: ')}",
-                hint="use a builder of another driver: docker buildx create --use, then --engine buildx",
             )
         return build_failure(name, readable, progress.output)
 
@@ -137,6 +131,7 @@ def order(prepared: Prepared, dockerfile: bytes) -> BuildOrder:
         platform=settings.platform,
         no_cache=f"level:{level.index}" in filters or (settings.no_cache and prepared.forces),
         no_cache_stages=frozenset(name for name in filters if name != "emit" and not name.startswith("level:")),
+        caches=tuple(cache_options(settings, level.index)),
     )
 
 

@@ -14,7 +14,10 @@ from .reporting import Progress
 
 
 class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One build: ``dockerfile`` is its text, whose names all mean something to the daemon."""
+    """One build: ``dockerfile`` is its text, whose names all mean something to the daemon.
+
+    ``caches`` are options of BuildKit's command line (see ``caches``), which no other builder has.
+    """
 
     dockerfile: bytes
     context: Context
@@ -28,6 +31,7 @@ class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
     platform: Platform
     no_cache: bool = False
     no_cache_stages: frozenset[str] = frozenset()
+    caches: tuple[str, ...] = ()
 
 
 class Builder(Protocol):

@@ -46,6 +46,7 @@ def options(order: BuildOrder) -> Iterator[str]:
         yield f"--no-cache-filter={','.join(sorted(order.no_cache_stages))}"
     if order.platform != Platform.host():
         yield f"--platform={order.platform}"
+    yield from order.caches
     yield from _privileges(order)
 
 

@@ -22,6 +22,7 @@ from ..emission import PipeEmission, nothing_to_run
 from . import leftovers
 from .api import Daemon, ImageFacts
 from .building import Builder, BuildOrder
+from .caches import cache_options
 from .container import begin
 from .directory import read_directory
 from .named import DOMAIN, NamedContexts
@@ -71,8 +72,7 @@ class DaemonEngine:
             builds_all=self._builder.builds_all_stages,
         )
         outside = references.outside
-        if settings.pull:
-            self._pull([each.name for each in outside if not named.is_named(each.name)], settings)
+        named.pull(outside)
         with named.brought(outside) as names:
             progress = Progress(self._report, self._steps.next_number, level=level.index, names=names)
             order = BuildOrder(
@@ -87,6 +87,7 @@ class DaemonEngine:
                 platform=settings.platform,
                 no_cache=settings.no_cache or f"level:{level.index}" in settings.no_cache_filter,
                 no_cache_stages=_stages(settings),
+                caches=tuple(cache_options(settings, level.index)),
             )
             image = self._run(order, progress)
         return Built(
@@ -175,11 +176,6 @@ class DaemonEngine:
                 f"{level.dockerfile.document.name} has {newer}, which Docker's classic builder does not know.",
                 hint="install Docker's command line with its buildx plugin, and unset DOCKER_BUILDKIT=0",
             )
-
-    def _pull(self, names: Sequence[str], settings: Settings) -> None:
-        for name in names:
-            with self._steps.step(f"pull {name}"):
-                self._daemon.pull(name, settings.platform if settings.platform != Platform.host() else None)
 
     def _materials(self, outside: Sequence[Outside], names: Mapping[str, str]) -> list[Material]:
         found = []

@@ -13,6 +13,7 @@ from ...errors import (
     ImageNotFoundError,
     StepError,
     TransportError,
+    UnsupportedError,
 )
 
 _STEP: Final = re.compile(
@@ -42,12 +43,18 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], type[DockerceptionError]], ...]] = (
     ),
     (re.compile(r"[Dd]ockerfile parse error|unknown instruction|failed to parse|[Uu]nknown flag"), DockerfileError),
 )
+_NOT_FOR_DRIVER: Final = "not supported for the docker driver"
 _PREFIX: Final = re.compile(r"^(?:ERROR: |error: )*(?:failed to solve: )?(?:rpc error: code = \w+ desc = )?")
 
 
 def build_failure(daemon: str, words: str, output: str) -> DockerceptionError:
     """The error for a build that ``daemon`` gave up with ``words``; ``output`` is the end of the failed step's."""
     reason = _PREFIX.sub("", words.strip()).rstrip(".")
+    if _NOT_FOR_DRIVER in words:
+        return UnsupportedError(
+            f"{daemon} can't do that: {reason}.",
+            hint="use a builder of another driver: docker buildx create --use, then --engine buildx",
+        )
     step = _STEP.search(words)
     if step is not None:
         return _step_error(daemon, reason, int(step[step.lastgroup or 0]), output)

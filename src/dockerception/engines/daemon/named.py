@@ -15,7 +15,7 @@ from ...context.base import Context
 from ...context.directory import DirectoryContext
 from ...context.tar_context import TarContext
 from ...errors import TransportError
-from ...reference import Reference
+from ...reference import Platform, Reference
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports import docker_archive
@@ -52,6 +52,13 @@ class NamedContexts:
     def is_named(self, name: str) -> bool:
         """Whether ``--build-context`` says what a name stands for."""
         return bool(self._settings.build_contexts) and self.lookup.is_named(name)
+
+    def pull(self, outside: Sequence[Outside]) -> None:
+        """Have the daemon get those anew that are no named contexts, if ``--pull`` asks for it."""
+        platform = self._settings.platform
+        for name in (each.name for each in outside if self._settings.pull and not self.is_named(each.name)):
+            with self._steps.step(f"pull {name}"):
+                self._daemon.pull(name, platform if platform != Platform.host() else None)
 
     @contextmanager
     def brought(self, outside: Sequence[Outside]) -> Iterator[Mapping[str, str]]:

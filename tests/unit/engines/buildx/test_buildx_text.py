@@ -10,10 +10,10 @@ import pytest
 from dockerception.dockerfile import instructions as ins
 from dockerception.dockerfile import stages
 from dockerception.engines.buildx import builders, emit_script
-from dockerception.engines.buildx.caches import of_level
 from dockerception.engines.buildx.emit_progress import EmitProgress
 from dockerception.engines.buildx.emit_stages import CONTEXT, EMIT, LEVEL, emit_dockerfile
 from dockerception.engines.buildx.helpers import find_helper, is_static
+from dockerception.engines.daemon.caches import of_level
 from dockerception.engines.daemon.plain_progress import PlainProgress
 from dockerception.engines.daemon.reporting import Progress
 from dockerception.engines.emission import BuilderLog
