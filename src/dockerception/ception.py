@@ -182,11 +182,16 @@ class Chain:
         return Outcome(
             image=result,
             builders=tuple(builders),
-            materials=tuple(sorted({material for built in all_levels for material in built.materials})),
+            materials=tuple(
+                sorted({each for built in all_levels for each in built.materials if self._is_outside(each)})
+            ),
             exported=tuple(exported),
             seconds=time.monotonic() - self._started,
             is_cached=is_cached,
         )
+
+    def _is_outside(self, material: Material) -> bool:
+        return material.name not in self._earlier.names
 
     def _export_cache(self, levels: list[Built]) -> None:
         if self._settings.cache_to:

@@ -19,12 +19,13 @@ _IMAGE_PREFIX: Final = "docker-image://"
 
 class EarlierLevels:
     """What has been built so far.  An engine gets what a level names of it as a named context, so that none has to know
-    of levels."""
+    of levels.  ``names`` are those that have been given out: what they lead to does not come from outside."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._levels: list[tuple[Level, Built]] = []
         self._images: dict[tuple[int, str], str] = {}
+        self.names: set[str] = set()
 
     def add(self, level: Level, built: Built) -> None:
         """Take a built level in."""
@@ -40,6 +41,7 @@ class EarlierLevels:
         found = {name: self._image(*place) for name, place in self._named(level) if name not in given}
         if not found:
             return level
+        self.names |= found.keys()
         settings = msgspec.structs.replace(level.settings, build_contexts={**given, **found})
         return msgspec.structs.replace(level, settings=settings)
 

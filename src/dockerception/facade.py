@@ -86,7 +86,8 @@ def build(
     image of an engine with a place of its own is brought into the store as well, where it has no name.  ``command``
     replaces the builder's CMD.  ``emit_timeout`` is in seconds, ``max_depth`` the most levels; ``max_context`` and
     ``keep_storage`` (the store's cap) are in bytes, ``epoch`` in seconds since 1970 (default: SOURCE_DATE_EPOCH, else
-    now).  ``report`` gets progress events, from several threads.  Raises a subclass of ``DockerceptionError``; then nothing is named and nothing written.
+    now).  ``report`` gets progress events, from several threads.  Raises a subclass of ``DockerceptionError``; then
+    nothing is named and nothing written.
     """
     path, read_stdin = _opened(source)
     request = BuildRequest(

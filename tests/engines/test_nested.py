@@ -73,7 +73,11 @@ def _read(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def test_what_is_in_the_images(embedded: Lab, tmp_path: Path) -> None:
     arguments = ("--build-arg", "WHERE=.", "--build-arg", "TEXT=told")
-    found = files(embedded, "build", project(tmp_path / "nested", NESTED), tmp_path / "nested.tar", *arguments)
+    facts = tmp_path / "facts.json"
+    more = ("--metadata-file", str(facts))
+    found = files(embedded, "build", project(tmp_path / "nested", NESTED), tmp_path / "nested.tar", *arguments, *more)
+    # What comes from earlier levels does not come from outside.
+    assert {each["name"] for each in json.loads(facts.read_text())["dockerception.materials"]} == {"busybox"}
     assert found.pop("busybox")[:2] == (0, 0)
     found.pop("Dockerfile")
     assert found == {

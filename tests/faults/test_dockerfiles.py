@@ -61,7 +61,9 @@ _WRONG = {
     "unknown stage": _Wrong(
         b"FROM busybox AS one\n", Failure(3, "dockerfile", "no stage “two”", "name one"), "", ("--target", "two")
     ),
-    "BUILD": _Wrong(b"FROM busybox\nBUILD -\n", Failure(3, "not-supported", "BUILD is not supported yet"), "BUILD -"),
+    "BUILD of everything": _Wrong(
+        b"FROM busybox\nBUILD /\n", Failure(3, "dockerfile", "can't take / as a context", "has filled"), "BUILD /"
+    ),
     "missing source": _context(
         "FROM busybox\nCOPY missing /x\n", "“missing” is not in the context directory", "inside the context only",
         "COPY missing /x",

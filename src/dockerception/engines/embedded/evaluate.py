@@ -167,10 +167,7 @@ class _StageRun:
                 self.config = configuring.apply(before, expanded, has_own_cmd=self._has_own_cmd)
                 self._scope.set({pair.name: pair.value for pair in pairs})
             case ins.Build() | ins.In() | ins.Publish() | ins.From() | ins.Arg():
-                keyword = expanded.original.split()[0]
-                raise UnsupportedError(
-                    f"{keyword} is not supported yet.", hint="nested builds come with a later version"
-                )
+                raise TypeError(f"{expanded.original} is no instruction of a plain stage (see dockerfile.nested)")
             case _:
                 self.config = configuring.apply(before, expanded, has_own_cmd=self._has_own_cmd)
                 self._has_own_cmd |= isinstance(expanded, ins.Cmd)

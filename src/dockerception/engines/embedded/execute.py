@@ -109,9 +109,7 @@ class Executor:
         owner = _owner(below, instruction.chown)
         time = self._level.settings.epoch if self._level.settings.is_epoch_fixed else 0
         root = instruction.root if isinstance(instruction, ins.Copy) else ""
-        planting = Planting(
-            below, owner=owner or (0, 0), default_time=time, replaces_anything=root == roots.PUBLISHED
-        )
+        planting = Planting(below, owner=owner or (0, 0), default_time=time, replaces_anything=root == roots.PUBLISHED)
         if root == roots.FILLED:
             roots.check_is_free(below, planting, configuring.absolute(instruction.destination, step.config.working_dir))
         copier = Copier(
