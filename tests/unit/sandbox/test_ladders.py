@@ -84,7 +84,11 @@ def test_a_path_is_taken_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("known", "words", "remedy"),
     [
-        ({"is_root": True, "capabilities": 0xA80425FB, "is_filtered": True}, "without CAP_SYS_ADMIN", "seccomp=unconfined"),
+        (
+            {"is_root": True, "capabilities": 0xA80425FB, "is_filtered": True},
+            "without CAP_SYS_ADMIN",
+            "seccomp=unconfined",
+        ),
         ({"is_root": True, "capabilities": (1 << 40) - 1}, "/proc are masked", "systempaths=unconfined"),
         ({"settings": {"user.max_user_namespaces": "0"}}, "user.max_user_namespaces is 0", "sysctl -w"),
         ({"settings": {"kernel.unprivileged_userns_clone": "0"}}, "unprivileged_userns_clone is 0", "sysctl -w"),
