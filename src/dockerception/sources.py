@@ -31,6 +31,10 @@ IGNORE_FILE: Final = ".dockerignore"
 DEFAULT_DOCKERFILE: Final = "Dockerfile"
 _MAX_DOCKERFILE: Final = 16 << 20
 _LISTED: Final = 10
+_FOR_BUILD: Final = (
+    "write it there in a RUN; or name another file of that directory (BUILD directory FILE); or write the instructions"
+    " behind BUILD"
+)
 _CHUNK: Final = 1 << 20
 _URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[\w.-]+@[\w.-]+:|github\.com/")
 
@@ -79,7 +83,7 @@ class Sources:
             return self._streamed(emitted.toc, emitted.spool, name, emitted.origin)
         text = read_control_file(emitted.files, name, max_bytes=_MAX_DOCKERFILE)
         if text is None:
-            raise _no_dockerfile(emitted.files, name, emitted.origin)
+            raise _no_dockerfile(emitted.files, name, emitted.origin, _FOR_BUILD)
         dockerfile = stages.load(text, name=f"{name} of {_inside_a_sentence(emitted.origin)}")
         return Origin(dockerfile=dockerfile, context=self.context_of(emitted, name))
 
@@ -229,11 +233,12 @@ def _read_text(read: Callable[[int], bytes], where: str) -> bytes:
     return bytes(text)
 
 
-def _no_dockerfile(files: Context, name: str, origin: str) -> ContextError:
+def _no_dockerfile(files: Context, name: str, origin: str, hint: str = "") -> ContextError:
     top = [entry.path + ("/" if entry.kind == "directory" else "") for entry in files.children("")]
     shown = ", ".join(top[:_LISTED]) + (", …" if len(top) > _LISTED else "") if top else "nothing"
     return ContextError(
         f"{origin} has no {name} at its top; there is: {shown}.",
-        hint="put it there; or name another file of the context (--runtime-file, or -f for “assemble -”); or bring one"
+        hint=hint
+        or "put it there; or name another file of the context (--runtime-file, or -f for “assemble -”); or bring one"
         " from outside with --runtime-dockerfile FILE",
     )

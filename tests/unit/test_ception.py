@@ -529,6 +529,7 @@ def test_what_can_not_be_nested(
     with pytest.raises(kind, match=message) as caught:
         bench.chain(engine, **options).build()
     assert ">>> " in caught.value.details or kind is UsageError
+    assert caught.value.hint
     assert engine.named == []
 
 
