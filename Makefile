@@ -4,7 +4,7 @@ PYTEST = .venv/bin/pytest
 WORKERS = -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit peers faults bench docs clean
+.PHONY: help setup demo test check unit peers faults fuzz bench docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,10 @@ peers: setup ## only the comparison with Docker and the other tools (as root)
 faults: setup ## kill builds at 300 random instants (as root); the table goes into docs/reliability.md
 	KILL_ROUNDS=300 KILL_REPORT=docs/reliability.md $(PYTEST) tests/faults/test_kills.py
 
+fuzz: setup ## fuzz what reads bytes from elsewhere, FUZZ_SECONDS (60) a target
+	.venv/bin/python -m pip install -qq --disable-pip-version-check atheris
+	.venv/bin/python scripts/fuzz.py
+
 bench: setup ## measure speed and memory on this machine
 	@set -e; for script in bench/[a-z]*.py; do echo "$$script"; .venv/bin/python "$$script"; done
 
@@ -41,5 +45,5 @@ docs: setup ## generate the command line reference
 	.venv/bin/python scripts/make_cli_reference.py
 
 clean: ## remove what the targets made in this folder (not the store, not the tests' cache)
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo dist build
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .demo .fuzz dist build
 	find src tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,9 +24,9 @@ class DockerceptionError(Exception):
 
     def __init__(self, message: str, *, details: str = "", hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.details = details
-        self.hint = hint
+        self.message = _printable(message)
+        self.details = _printable(details)
+        self.hint = _printable(hint)
 
     def __str__(self) -> str:
         parts = [self.message]
@@ -35,6 +35,11 @@ class DockerceptionError(Exception):
         if self.hint:
             parts.append(f"hint: {self.hint}")
         return "\n".join(parts)
+
+
+def _printable(text: str) -> str:
+    """Names of files need not be UTF-8; what is not has become lone surrogates, which nothing can write."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class UsageError(DockerceptionError):

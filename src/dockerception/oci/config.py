@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import ImageError
 from ..reference import Platform
+from .documents import UNREADABLE
 
 _SECONDS_LENGTH = len("2006-01-02T15:04:05")
 
@@ -102,7 +103,7 @@ def decode(data: bytes) -> ImageConfig:
     """Read a config document; raises ``ImageError`` if it is not one."""
     try:
         config = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"The image config is not a valid document: {error}.") from error
     if config.rootfs.type != "layers":
         raise ImageError(

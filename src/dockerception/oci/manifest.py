@@ -10,6 +10,7 @@ import msgspec
 from ..errors import ImageError, UsageError
 from ..reference import Digest, Platform
 from . import media_types
+from .documents import UNREADABLE
 
 
 class DescriptorPlatform(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,7 +64,7 @@ def decode_manifest(data: bytes) -> Manifest:
     """Read a manifest; raises ``ImageError`` if it is not one or if a digest in it is malformed."""
     try:
         manifest = msgspec.json.decode(data, type=Manifest)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"The image manifest is not a valid document: {error}.") from error
     _check_descriptors([manifest.config, *manifest.layers])
     return manifest
@@ -73,7 +74,7 @@ def decode_index(data: bytes) -> Index:
     """Read an index; raises ``ImageError`` if it is not one or if a digest in it is malformed."""
     try:
         index = msgspec.json.decode(data, type=Index)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"The image index is not a valid document: {error}.") from error
     _check_descriptors(index.manifests)
     return index

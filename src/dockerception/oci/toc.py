@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
+from .documents import UNREADABLE
 from .entry import DIRECTORY, Entry, Kind
 
 _VERSION: Final = 1
@@ -208,7 +209,7 @@ class Toc:
         """Read what ``encode`` made; raises ``StoreError`` if it is damaged or of another version."""
         try:
             packed = msgspec.msgpack.decode(data, type=_Packed)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise StoreError(
                 f"A list of layer entries in the store is damaged: {error}.", hint="run: dockerception prune --all"
             ) from error

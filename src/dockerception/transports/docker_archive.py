@@ -14,6 +14,7 @@ import msgspec
 from ..errors import ImageError, ImageNotFoundError, UsageError
 from ..oci import compression, media_types
 from ..oci import config as oci_config
+from ..oci.documents import UNREADABLE
 from ..oci.manifest import Descriptor
 from ..reference import Digest, Platform, Reference
 from .base import Outgoing, SourceLayer
@@ -103,7 +104,7 @@ def _items(files: Files) -> tuple[_Item, ...]:
         raise _not_an_archive(files)
     try:
         items = msgspec.json.decode(document(files, MANIFEST), type=tuple[_Item, ...])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"{files.origin} has a {MANIFEST} that is not a valid document: {error}.") from error
     if not items:
         raise ImageError(f"{files.origin} holds no image: its {MANIFEST} is an empty list.")

@@ -10,6 +10,7 @@ import msgspec
 
 from ..errors import ImageError, ImageNotFoundError, TransportError
 from ..oci import manifest, media_types
+from ..oci.documents import UNREADABLE
 from ..oci.manifest import Descriptor, Index, Manifest
 from ..reference import Digest, Platform
 from .base import Outgoing, SourceLayer
@@ -86,7 +87,7 @@ def _read_index(files: Files) -> Index:
             raise ImageError(f"{files.origin} is not an OCI layout: it has no file {name}.", hint=hint)
     try:
         layout = msgspec.json.decode(document(files, LAYOUT), type=dict[str, object])
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"{files.origin} has an {LAYOUT} that is not a valid document: {error}.") from error
     version = layout.get("imageLayoutVersion")
     if version != "1.0.0":
@@ -111,7 +112,7 @@ def _type_of(data: bytes) -> str:
     try:
         members = msgspec.json.decode(data, type=dict[str, msgspec.Raw])
         stated = msgspec.json.decode(members["mediaType"], type=str) if "mediaType" in members else ""
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"The image manifest is not a valid document: {error}.") from error
     return stated or (media_types.OCI_INDEX if "manifests" in members else media_types.OCI_MANIFEST)
 

@@ -13,6 +13,7 @@ import msgspec
 
 from ... import process
 from ...errors import TransportError
+from ...oci.documents import UNREADABLE
 from ...reference import DEFAULT_DOMAIN
 
 HUB_KEY: Final = "https://index.docker.io/v1/"
@@ -62,7 +63,7 @@ def read_config(path: str) -> dict[str, Any]:
         raise TransportError(f"Docker's config {path} can't be read: {error.strerror}.") from error
     try:
         return msgspec.json.decode(data, type=dict[str, Any]) if data.strip() else {}
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise TransportError(
             f"Docker's config {path} is not a valid document: {error}.", hint="mend it, or move it away"
         ) from error
@@ -132,7 +133,7 @@ def _ask_helper(helper: str, key: str) -> Credentials | None:
     try:
         answer = msgspec.json.decode(done.stdout, type=dict[str, Any])
         username, secret = str(answer.get("Username", "")), str(answer.get("Secret", ""))
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise TransportError(f"The credential helper “docker-credential-{helper}” has answered no document.") from error
     if not secret:
         return None

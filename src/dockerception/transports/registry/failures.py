@@ -9,6 +9,7 @@ import msgspec
 
 from ...errors import ImageError, ImageNotFoundError, TransportError
 from ...http import Response, Whole
+from ...oci.documents import UNREADABLE
 from .credentials import Credentials
 
 _LIMIT: Final = 1 << 16
@@ -125,7 +126,7 @@ def _holds_enospc(detail: object) -> bool:
 def _items(body: bytes) -> tuple[_Item, ...]:
     try:
         return msgspec.json.decode(body, type=_Document).errors
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ()
 
 

@@ -10,6 +10,7 @@ import msgspec
 from ...errors import ImageError, TransportError
 from ...http import Whole
 from ...oci import media_types
+from ...oci.documents import UNREADABLE
 from ...reference import Digest
 from ..verified import check_document
 from .session import Repository
@@ -92,7 +93,7 @@ def _media_type(whole: Whole, subject: str) -> str:
         document = msgspec.json.decode(whole.body, type=dict[str, msgspec.Raw])
         version = msgspec.json.decode(document["schemaVersion"], type=int) if "schemaVersion" in document else 0
         own = msgspec.json.decode(document["mediaType"], type=str) if "mediaType" in document else ""
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"{subject} is not a valid document: {error}.", hint="push the image again") from error
     if stated.startswith(_SCHEMA_1) or version == 1:
         raise ImageError(

@@ -13,6 +13,7 @@ import msgspec
 from ...errors import TransportError
 from ...http import Client, Request, Whole, shown
 from ...http.proxy import is_loopback
+from ...oci.documents import UNREADABLE
 from . import failures
 from .challenge import Challenge
 from .credentials import Credentials
@@ -176,7 +177,7 @@ class Authenticator:
             raise failures.error_for(whole, subject=f"A token of {shown(realm)}", registry=self._registry)
         try:
             return msgspec.json.decode(whole.body, type=_Answer)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise TransportError(
                 f"The token service {shown(realm)} has answered no valid document: {error}."
             ) from error

@@ -10,6 +10,7 @@ import msgspec
 
 from ....errors import ImageError, ImageNotFoundError
 from ....oci import manifest as manifests
+from ....oci.documents import UNREADABLE
 from ....oci.manifest import Descriptor
 from ....reference import Digest, Platform
 from ....transports import layout_directory
@@ -85,5 +86,5 @@ class DirectoryPlace:
 def _is_index(data: bytes) -> bool:
     try:
         return "manifests" in msgspec.json.decode(data, type=dict[str, msgspec.Raw])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False  # reading it as a manifest says what is wrong

@@ -10,6 +10,7 @@ from typing import Annotated, Final
 import msgspec
 
 from ....errors import ImageError
+from ....oci.documents import UNREADABLE
 
 MEDIA_TYPE: Final = "application/vnd.dockerception.cache.config.v1+json"
 LIMIT: Final = 64 << 20
@@ -79,5 +80,5 @@ def decode(data: bytes, *, origin: str) -> Document:
     """Read a document.  Raises ``ImageError`` for what is none."""
     try:
         return _decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise ImageError(f"{origin} has records that can't be read: {error}.") from error
