@@ -12,7 +12,7 @@ from click import Context as ClickContext
 from ...errors import DockerceptionError, UsageError
 from .. import failures, limit_options
 from ..click_types import Command, Value, mistake, option
-from ..options import ISOLATION, NETWORK, RUNTIME
+from ..options import ISOLATION, NETWORK, RUNTIME, options
 from ..stores import complete_image, open_store, store_option
 from ..values import variable, volume
 
