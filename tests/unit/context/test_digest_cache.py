@@ -39,12 +39,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the files that are opened."""
+    """The names of the files that are opened; directories are opened to be listed."""
     names: list[str] = []
     real = os.open
 
     def watch(path: str, flags: int) -> int:
-        names.append(os.path.basename(path))
+        if not flags & os.O_DIRECTORY:
+            names.append(os.path.basename(path))
         return real(path, flags)
 
     monkeypatch.setattr(os, "open", watch)
