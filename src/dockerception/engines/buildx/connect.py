@@ -30,18 +30,23 @@ def connect(name: str, store: Store, report: Reporter, *, helper: str = "") -> B
     ``helper`` is what ``--emit-helper`` says.  Raises ``UsageError``, ``MachineError`` and ``TransportError``.
     """
     builder = find_builder(name)
-    capabilities = Capabilities(name=f"The builder “{builder.name}” of buildx", caches=True)
+    able = capabilities(builder.name)
     steps = Steps(report)
     solving = Solving(builder, steps, report)
     embedded = EmbeddedEngine(store, report=report, steps=steps)
     if builder.is_docker:
-        return _in_daemon(solving, embedded, store, steps, helper, capabilities)
+        return _in_daemon(solving, embedded, store, steps, helper, able)
 
     def new_contexts(settings: Settings) -> Contexts:
         return LayoutContexts(store, settings, lambda: embedded, images.in_store(store, settings.platform))
 
     levels = StoreLevels(solving, store, embedded, new_contexts)
-    return BuildxEngine(solving, levels, new_contexts, store, helper=helper, capabilities=capabilities)
+    return BuildxEngine(solving, levels, new_contexts, store, helper=helper, capabilities=able)
+
+
+def capabilities(builder: str) -> Capabilities:
+    """What a builder of that name can do."""
+    return Capabilities(name=f"The builder “{builder}” of buildx", caches=True)
 
 
 def _in_daemon(
@@ -50,19 +55,19 @@ def _in_daemon(
     store: Store,
     steps: Steps,
     helper: str,
-    capabilities: Capabilities,
+    able: Capabilities,
 ) -> BuildxEngine:
     builder, report = solving.builder, solving.report
     daemon = _daemon_of(builder)
     command = Command(words=(*builder.build, "--load"), is_buildx=True)
-    buildkit = BuildKit(command, daemon=capabilities.name, scratch=store.scratch, report=report)
-    levels = DaemonEngine(daemon, buildkit, capabilities, store, report, steps=steps)
+    buildkit = BuildKit(command, daemon=able.name, scratch=store.scratch, report=report)
+    levels = DaemonEngine(daemon, buildkit, able, store, report, steps=steps)
 
     def new_contexts(settings: Settings) -> Contexts:
         named = NamedContexts(daemon, settings, store, lambda: embedded, steps)
         return DaemonContexts(daemon, named, images.in_daemon(daemon, settings.platform))
 
-    return BuildxEngine(solving, levels, new_contexts, store, helper=helper, capabilities=capabilities)
+    return BuildxEngine(solving, levels, new_contexts, store, helper=helper, capabilities=able)
 
 
 def _daemon_of(builder: Builder) -> Daemon:

@@ -29,15 +29,20 @@ def connect(name: Name, store: Store, report: Reporter) -> DaemonEngine:
         builder: Builder = ApiBuilder(daemon)
     else:
         builder = buildkit.BuildKit(command, daemon=daemon.name, scratch=store.scratch, report=report)
-    capabilities = Capabilities(
-        name=daemon.name,
+    able = capabilities(daemon.name, command, daemon.api_version)
+    return DaemonEngine(daemon, builder, able, store, report)
+
+
+def capabilities(daemon: str, command: buildkit.Command | None, api_version: tuple[int, ...]) -> Capabilities:
+    """What a daemon can do with BuildKit's command line, or without it (None)."""
+    return Capabilities(
+        name=daemon,
         stage_filters=command is not None and command.is_buildx,
-        epoch=command is not None and daemon.api_version >= _EPOCH_SINCE,
-        secrets=command is not None or daemon.name == "Podman",
+        epoch=command is not None and api_version >= _EPOCH_SINCE,
+        secrets=command is not None or daemon == "Podman",
         ssh=command is not None,
         insecure=command is not None and command.is_buildx,
     )
-    return DaemonEngine(daemon, builder, capabilities, store, report)
 
 
 def find_daemon(name: Name) -> Daemon:

@@ -1,0 +1,53 @@
+"""The table of docs/engines.md says what ``Capabilities`` say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dockerception.engines.base import Capabilities
+from dockerception.engines.buildx import connect as buildx
+from dockerception.engines.daemon import connect as daemon
+from dockerception.engines.daemon.buildkit import Command
+from dockerception.engines.embedded.engine import EmbeddedEngine
+
+GUIDE = Path(__file__).parents[3] / "docs/engines.md"
+NEW = (1, 45)
+ENGINES = {
+    "embedded": EmbeddedEngine.capabilities,
+    "docker with BuildKit": daemon.capabilities("Docker", Command(words=("docker",), is_buildx=True), NEW),
+    "docker, classic builder": daemon.capabilities("Docker", None, NEW),
+    "podman": daemon.capabilities("Podman", None, NEW),
+    "buildx": buildx.capabilities("any"),
+}
+ROWS = {
+    "`--platform`": "platforms",
+    "`--no-cache-filter": "stage_filters",
+    "SOURCE_DATE_EPOCH": "epoch",
+    "`--cache-from`": "caches",
+    "`--explain`": "explains",
+    "`--secret`": "secrets",
+    "`--ssh`": "ssh",
+    "`--allow": "insecure",
+    "`--memory`": "limits",
+}
+_NOT_IN_THE_TABLE = {"name", "roots"}  # both kinds of engines obey IN and PUBLISH; they differ in how
+
+
+def _table() -> tuple[list[str], list[list[str]]]:
+    text = GUIDE.read_text().partition("## What each can and can't do")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
+    return rows[0][1:], rows[2:]
+
+
+def test_each_capability_is_a_row() -> None:
+    assert set(ROWS.values()) | _NOT_IN_THE_TABLE == set(Capabilities.__struct_fields__)
+    assert _table()[0] == list(ENGINES)
+
+
+@pytest.mark.parametrize("start", ROWS)
+def test_the_row_is_true(start: str) -> None:
+    (row,) = [row for row in _table()[1] if row[0].startswith(start)]
+    said = [not cell.startswith("no:") for cell in row[1:]]
+    assert said == [getattr(each, ROWS[start]) for each in ENGINES.values()]
