@@ -40,12 +40,12 @@ def labs(tmp_path_factory: pytest.TempPathFactory, base: Bases) -> Iterator[Call
 def lab(request: pytest.FixtureRequest, labs: Callable[[str], Lab]) -> Iterator[Lab]:
     """Each engine in turn, alone with its daemon: what a test finds there afterwards is its own."""
     found = labs(request.param)
-    with _alone(found):
+    with alone(found):
         yield found
 
 
 @contextmanager
-def _alone(lab: Lab) -> Iterator[None]:
+def alone(lab: Lab) -> Iterator[None]:
     """Keep the other workers' tests of the same daemon out.  The lock goes with the process, however it ends."""
     address = lab.daemon.variables.get("DOCKER_HOST", "") if lab.daemon is not None else ""
     if not address:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.conftest import client_variables
+from engines.conftest import alone, client_variables
 from engines.lab import Daemon, Lab, connect_to, differences
 from faults import material
 from support.bases import Base
@@ -24,7 +24,9 @@ def lab(request: pytest.FixtureRequest, tmp_path: Path, base: Bases) -> Iterator
         switch = {"DOCKER_BUILDKIT": "0"} if request.param == "docker-classic" else {}
         variables = {**client_variables(docker, tmp_path), **switch}
         daemon = Daemon(variables=variables, connect=connect_to(f"unix://{docker.socket}"))
-        yield Lab(name=request.param, engine="docker", store=tmp_path / "store", bases=base, daemon=daemon)
+        found = Lab(name=request.param, engine="docker", store=tmp_path / "store", bases=base, daemon=daemon)
+        with alone(found):
+            yield found
 
 
 def test_the_pipe_and_its_names(lab: Lab, embedded: Lab, tmp_path: Path) -> None:
