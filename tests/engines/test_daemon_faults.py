@@ -63,6 +63,12 @@ def test_nobody_answers_where_the_user_says(
     Failure(5, "transport", words, ".").check(done)
 
 
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "ssh://nobody@127.0.0.1:9"])
+def test_nobody_answers_on_another_machine(tmp_path: Path, source: Path, address: str) -> None:
+    done = lab_without_daemon(tmp_path, "docker", DOCKER_HOST=address).run("assemble", source)
+    Failure(5, "transport", f"No daemon answers at {address}", "DOCKER_HOST", "(?i)connection refused").check(done)
+
+
 def test_no_podman_runs(tmp_path: Path, source: Path) -> None:
     lab = lab_without_daemon(tmp_path, "podman", XDG_RUNTIME_DIR=str(tmp_path))
     if os.path.exists("/run/podman/podman.sock"):
