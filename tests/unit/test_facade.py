@@ -6,6 +6,7 @@ import io
 import json
 import os
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -239,3 +240,16 @@ def test_secrets_agents_and_entitlements_reach_every_level(monkeypatch: pytest.M
         assert (settings.secrets, settings.ssh) == (given["secrets"], given["ssh"])
         assert settings.allow == {"security.insecure"}
     assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("function", "option"),
+    [
+        (dockerception.assemble, "command"),
+        (dockerception.build, "tag"),
+        (dockerception.check, "tags"),
+    ],
+)
+def test_an_option_that_a_function_has_not(function: Callable[..., object], option: str) -> None:
+    with pytest.raises(TypeError, match=f"unexpected keyword argument '{option}'"):
+        function(".", **{option: ()})
