@@ -25,8 +25,8 @@ class CheckOptions(TypedDict, total=False):
 
 
 class _EveryOption(CheckOptions, total=False):
-    """``max_depth`` is the most levels; ``max_context`` and ``keep_storage`` (the store's cap) are in bytes, ``epoch`` is
-    in seconds since 1970 (without it SOURCE_DATE_EPOCH, else now)."""
+    """``max_depth`` is the most levels; ``max_context`` and ``keep_storage`` (the store's cap) are in bytes; ``epoch``
+    is in seconds since 1970 (without it SOURCE_DATE_EPOCH, else now)."""
 
     target: str
     no_cache: bool
