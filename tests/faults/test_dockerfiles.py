@@ -105,6 +105,36 @@ _WRONG = {
     "RUN without a shell": _step(
         "FROM scratch\nRUN true\n", "could not be started: “/bin/sh” is not found", "", "", "RUN true"
     ),
+    "RUN without the secret it needs": _Wrong(
+        b"FROM busybox\nRUN --mount=type=secret,id=key,required true\n",
+        Failure(2, "usage", "requires the secret “key”", "add --secret id=key,src=FILE"), "RUN --mount=type=secret",
+    ),
+    "RUN without the agent it needs": _Wrong(
+        b"FROM busybox\nRUN --mount=type=ssh,required true\n",
+        Failure(2, "usage", "requires the ssh agent “default”", "add --ssh default"), "RUN --mount=type=ssh",
+    ),
+    "another language": _Wrong(
+        b"# syntax=example/lang\nFROM busybox\n",
+        Failure(3, "not-supported", "syntax=example/lang” asks for another front end", "remove the directive"),
+        "# syntax=example/lang",
+    ),
+    "text in another encoding": _Wrong(
+        b"FROM busybox\nLABEL a=\xff\n", Failure(3, "dockerfile", "is not UTF-8 text: line 2", "save the file as UTF-8")
+    ),
+    "a broken pattern": _context("FROM busybox\nCOPY [a /\n", "“\\[a” is not a valid pattern", "write a set", "COPY"),
+    "missing source of a mount": _context(
+        "FROM busybox\nRUN --mount=source=lost,target=/x true\n", "“lost” is not in the context", "dockerignore",
+        "RUN --mount=source=lost",
+    ),
+    "BUILD of a missing directory": _context(
+        "FROM busybox\nBUILD /lost\n", "/lost is not there in the image", "make it in a RUN before", "BUILD /lost"
+    ),
+    "BUILD of a file": _context(
+        "FROM busybox\nBUILD /etc/passwd\n", "/etc/passwd is a file in the image", "make it in a RUN", "BUILD /etc"
+    ),
+    "BUILD without a Dockerfile": _context(
+        "FROM busybox\nBUILD /home\n", "/home that level 0 has built has no Dockerfile", "write it there", "BUILD /home"
+    ),
     "RUN in a stage beside": _step(
         "FROM busybox AS a\nRUN exit 9\nFROM busybox\nRUN sleep 60\nCOPY --from=a /x /\n",
         "“RUN exit 9” failed with exit code 9", "", "", "RUN exit 9",
