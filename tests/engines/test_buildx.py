@@ -118,14 +118,14 @@ def test_the_builder_runs_as_its_image_says(lab: Lab, project: Path) -> None:
     """Its user, directory, environment and arguments, with nothing of ours but a folder at the root."""
     write(
         project,
-        "FROM busybox\nARG SECRET=1\nENV A=b PATH=/bin:/other\nUSER www-data\nWORKDIR /srv\nCOPY out /out\n"
+        "FROM busybox\nARG HIDDEN=1\nENV A=b PATH=/bin:/other\nUSER www-data\nWORKDIR /srv\nCOPY out /out\n"
         'ENTRYPOINT ["sh", "-c", "env >&2; id >&2; pwd >&2; tar -cC /out .", "zero"]\nCMD ["a b", "$c"]\n',
     )
     done = lab.succeed("context", "--no-cache-filter=emit", "-o", project.parent / "files", project, bases=["busybox"])
     said = {line.split(" ", 1)[-1] for line in done.errors.splitlines()}
     assert {"A=b", "PATH=/bin:/other", "/srv"} <= {line.rpartition(" ")[2] for line in said}
     assert "uid=33(www-data)" in done.errors
-    assert "SECRET" not in done.errors
+    assert "HIDDEN" not in done.errors
     assert "dockerception_" not in done.errors
 
 
