@@ -255,6 +255,7 @@ def test_a_base_is_pulled_beside_a_named_context(
         embedded.remove(base)
 
 
-def test_other_engines_have_no_cache_elsewhere(embedded: Lab, project: Path) -> None:
-    done = embedded.run("build", "--cache-from", "type=registry,ref=nosuch.invalid/cache", project, bases=["busybox"])
+@pytest.mark.parametrize("name", ["podman", "docker-classic"])
+def test_other_engines_have_no_cache_elsewhere(labs: Callable[[str], Lab], project: Path, name: str) -> None:
+    done = labs(name).run("build", "--cache-from", "type=registry,ref=nosuch.invalid/cache", project, bases=["busybox"])
     Failure(3, "not-supported", "has no cache elsewhere", "buildx").check(done)
