@@ -22,7 +22,7 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
     if (settings.cache_from or settings.cache_to) and not capabilities.caches:
         raise UnsupportedError(
             f"{name} has no cache elsewhere (--cache-from, --cache-to).",
-            hint="the engines embedded and buildx have them, and docker with BuildKit",
+            hint="the engines embedded and buildx have them",
         )
     if settings.explain and not capabilities.explains:
         raise UnsupportedError(
