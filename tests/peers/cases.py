@@ -13,6 +13,8 @@ A folder holds a build context with its ``Dockerfile``, and beside it three name
 ``base/``
     A context of its own that is built first, as the image ``<case>-base``.
 
+Nothing may make the peer's BuildKit panic, as an empty pattern does (``${v#}``): its daemon ends for all other tests.
+
 What is expected of an image is not written anywhere: the peer's result is.  ``PYTHONPATH=tests python -m peers.cases``
 writes the table of all rules, ``tests/dockerfiles/README.md``.
 """
