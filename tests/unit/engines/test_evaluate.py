@@ -69,10 +69,10 @@ def test_a_base_gives_its_config_and_author() -> None:
     assert (found.config.user, found.config.labels, found.author) == ("me", {"x": "y"}, "somebody")
 
 
-def test_a_stage_gives_its_config_and_none_of_its_arguments() -> None:
+def test_a_stage_gives_its_config_and_its_arguments() -> None:
     text = "FROM scratch AS one\nARG X=1\nENV Y=2\nUSER me\nFROM one\nENV Z=$X-$Y"
     found = evaluate(text)
-    assert found.config.env == (PATH, "Y=2", "Z=-2")
+    assert found.config.env == (PATH, "Y=2", "Z=1-2")
     assert found.config.user == "me"
     assert found.base.stage is not None
     assert found.base.stage.label == "one"

@@ -78,6 +78,8 @@ class Evaluator:
         base = self._base(stage, origin.base)
         config, author = _inherited(base)
         run = _StageRun(self._settings, self._globals, self.used_build_args, escape, config, author)
+        if base.stage is not None:
+            run.scope.inherit(base.stage.declared, base.stage.variables)
         for trigger in config.on_build or ():
             run.take(_parse_trigger(trigger, base.name), is_trigger=True)
         run.config = msgspec.structs.replace(run.config, on_build=run.own_triggers or None)
@@ -86,7 +88,15 @@ class Evaluator:
                 run.take(instruction)
             except DockerfileError as error:
                 raise self._located(error, instruction) from error
-        return Evaluated(stage=stage, base=base, steps=tuple(run.steps), config=run.config, author=run.author)
+        return Evaluated(
+            stage=stage,
+            base=base,
+            steps=tuple(run.steps),
+            config=run.config,
+            author=run.author,
+            declared=run.scope.declared,
+            variables=run.scope.variables,
+        )
 
     def _base(self, stage: Stage, name: str) -> Base:
         if name.lower() == "scratch":  # before named contexts, as in BuildKit
@@ -134,7 +144,7 @@ class _StageRun:
         author: str,
     ) -> None:
         environment = environment_of(config.env)
-        self._scope = Scope(
+        self.scope = Scope(
             settings.build_args, global_args, environment, used_build_args=used_build_args, escape=escape
         )
         self._settings = settings
@@ -149,11 +159,11 @@ class _StageRun:
         """Evaluate the next instruction."""
         before = self.config
         if isinstance(instruction, ins.Arg):
-            values = self._scope.declare(instruction)
+            values = self.scope.declare(instruction)
             text = "ARG " + " ".join(name if value is None else f"{name}={value}" for name, value in values)
             self._append(instruction, before, text, makes_layer=False, is_trigger=is_trigger)
             return
-        expanded = ins.expand_instruction(instruction, self._scope.variables, escape=self._escape)
+        expanded = ins.expand_instruction(instruction, self.scope.variables, escape=self._escape)
         arguments: tuple[str, ...] = ()
         makes_layer = isinstance(expanded, ins.Run | ins.Copy | ins.Add)
         match expanded:
@@ -165,7 +175,7 @@ class _StageRun:
                 self.author = name
             case ins.Env(pairs=pairs):
                 self.config = configuring.apply(before, expanded, has_own_cmd=self._has_own_cmd)
-                self._scope.set({pair.name: pair.value for pair in pairs})
+                self.scope.set({pair.name: pair.value for pair in pairs})
             case ins.Build() | ins.In() | ins.Publish() | ins.From() | ins.Arg():
                 raise TypeError(f"{expanded.original} is no instruction of a plain stage (see dockerfile.nested)")
             case _:
@@ -181,7 +191,7 @@ class _StageRun:
         elif isinstance(expanded, ins.Entrypoint):
             arguments = self.config.entrypoint or ()
         text = wording.created_by(
-            expanded, args=self._scope.declared, arguments=arguments, working_dir=self.config.working_dir
+            expanded, args=self.scope.declared, arguments=arguments, working_dir=self.config.working_dir
         )
         self._append(expanded, before, text, makes_layer=makes_layer, is_trigger=is_trigger)
 
@@ -192,7 +202,7 @@ class _StageRun:
             Step(
                 instruction=instruction,
                 config=before,
-                environment=tuple(self._scope.variables.items()),
+                environment=tuple(self.scope.variables.items()),
                 created_by=text,
                 makes_layer=makes_layer,
                 text=instruction.original,

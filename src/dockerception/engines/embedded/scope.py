@@ -62,6 +62,11 @@ class Scope:
             values.append((name, found))
         return tuple(values)
 
+    def inherit(self, declared: Mapping[str, str], variables: Mapping[str, str]) -> None:
+        """Begin with what the stage below has declared, and with what its names meant at its end."""
+        self.declared.update(declared)
+        self.variables.update(variables)
+
     def set(self, values: Mapping[str, str]) -> None:
         """Take the values of an ENV into the scope."""
         self.variables.update(values)

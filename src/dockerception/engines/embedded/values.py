@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from ...dockerfile.instructions import Instruction
@@ -40,13 +42,18 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage with all its names resolved and all its text expanded: nothing of it has been executed."""
+    """A stage with all its names resolved and all its text expanded: nothing of it has been executed.
+
+    ``declared`` are the values of its ARGs, ``variables`` what all names mean at its end; a stage on top begins so.
+    """
 
     stage: Stage
     base: Base
     steps: tuple[Step, ...]
     config: ContainerConfig
     author: str
+    declared: Mapping[str, str] = {}
+    variables: Mapping[str, str] = {}
 
     @property
     def label(self) -> str:
