@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
 from .ception import Chain, LevelSummary, Outcome
-from .emitting import Emitted
+from .chain.emitting import Emitted
 from .engines import choice
 from .engines.base import Engine, Settings
 from .errors import DockerceptionError, UsageError

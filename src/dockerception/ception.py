@@ -14,21 +14,21 @@ import time
 
 import msgspec
 
-from .descent import Descent, Upcoming
+from .chain.descent import Descent, Upcoming
+from .chain.earlier import EarlierLevels
+from .chain.emitting import Emitted, Emitter
+from .chain.sources import Sources
 from .dockerfile.instructions import Build
 from .dockerfile.nested import STDOUT
 from .dockerfile.parser import Document
 from .dockerfile.roots import has_roots
 from .dockerfile.stages import CHECK_VARIABLE
-from .earlier import EarlierLevels
-from .emitting import Emitted, Emitter
 from .engines import capabilities
 from .engines.base import Built, Engine, Exported, Level, Material, Result, Settings
 from .errors import DockerceptionError, UsageError
 from .progress import LevelFinished, Notice, Reporter
 from .reference import Reference
 from .request import BuildRequest
-from .sources import Sources
 from .store.store import Store
 
 
@@ -134,7 +134,7 @@ class Chain:
         )
         level = self._earlier.with_contexts(level)
         if not self._engine.capabilities.roots and has_roots(level.dockerfile):
-            from .root_checks import check_roots
+            from .chain.root_checks import check_roots
 
             check_roots(self._engine, level)
         built = self._engine.build(level)
@@ -147,14 +147,14 @@ class Chain:
             return
         self._documents.append(document)
         if "error" in document.directives.check or CHECK_VARIABLE in self._request.build_args:
-            from . import checking
+            from .chain import checking
 
             checking.refuse(document, self._request, self._store)
 
     def _warn(self, *, is_cached: bool) -> None:
         """Tell what build checks have found, but where nothing had to be done: that build has told it before."""
         if not is_cached:
-            from . import checking
+            from .chain import checking
 
             checking.warn(self._documents, self._request, self._store, self._report)
 

@@ -14,7 +14,7 @@ import msgspec
 
 from . import api
 from .api import EmittedContext, LevelSummary
-from .checking import Checked, check_request
+from .chain.checking import Checked, check_request
 from .engines import choice
 from .engines.base import Engine, Output, Secret, SshAgent
 from .facade_options import AssembleOptions, BuildOptions, CheckOptions, ContextOptions, as_request, check_names

@@ -13,8 +13,8 @@ import pytest
 
 import dockerception
 from dockerception import api
+from dockerception.chain.emitting import Emitted
 from dockerception.context.tarstream import receive
-from dockerception.emitting import Emitted
 from dockerception.engines.base import Output
 from dockerception.errors import (
     BuilderError,

@@ -71,7 +71,8 @@ def test_a_name(text: str, canonical: str, familiar: str) -> None:
 def test_no_name(text: str, reason: str) -> None:
     with pytest.raises(UsageError) as caught:
         Reference.parse(text)
-    assert f"“{text}” is not an image name: " in caught.value.message
+    shown = text.encode(errors="backslashreplace").decode()
+    assert f"“{shown}” is not an image name: " in caught.value.message
     assert reason in caught.value.message
     assert caught.value.hint
 

@@ -18,18 +18,18 @@ from . import formats, output
 from .call_options import Call
 
 if TYPE_CHECKING:
-    from ..checking import Checked
+    from ..chain.checking import Checked
     from ..dockerfile.instructions import Lines
     from ..dockerfile.stages import Dockerfile
 
 
 def answer(call: Call, request: BuildRequest) -> int:
     """Print what was asked for; returns the exit code, that of an error where a check has found something."""
-    from ..sources import Sources
+    from ..chain.sources import Sources
 
     with Store(request.store or None) as store:
         if call.method == "check":
-            from ..checking import check_request
+            from ..chain.checking import check_request
 
             checked = check_request(request, store, silent)
             _print(call, checked.dockerfile, lambda: _check_document(checked), lambda: _check_text(checked))

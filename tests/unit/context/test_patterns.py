@@ -96,7 +96,8 @@ def test_a_malformed_pattern_is_refused_whatever_the_name(pattern: str, reason: 
     with pytest.raises(ContextError) as caught:
         patterns.match(pattern, "zzz")
     assert reason in caught.value.message
-    assert f"“{pattern}”" in caught.value.message
+    shown = pattern.encode(errors="backslashreplace").decode()
+    assert f"“{shown}”" in caught.value.message
     assert caught.value.hint
 
 

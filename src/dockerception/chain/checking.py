@@ -6,15 +6,15 @@ from collections.abc import Iterable
 
 import msgspec
 
-from .dockerfile.check import Facts, Finding, check, options_of
-from .dockerfile.parser import Document
-from .dockerfile.stages import Dockerfile, excerpt_for, read
-from .errors import CheckError, UsageError
-from .progress import Notice, Reporter
-from .reference import Reference
-from .request import BuildRequest
+from ..dockerfile.check import Facts, Finding, check, options_of
+from ..dockerfile.parser import Document
+from ..dockerfile.stages import Dockerfile, excerpt_for, read
+from ..errors import CheckError, UsageError
+from ..progress import Notice, Reporter
+from ..reference import Reference
+from ..request import BuildRequest
+from ..store.store import Store
 from .sources import Sources, ignore_rules
-from .store.store import Store
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):

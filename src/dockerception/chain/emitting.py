@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .context.base import Context
-from .context.tar_context import TarContext
-from .engines.base import Built, Emission, EmitRequest, Engine, Settings
-from .errors import BuilderError, EmitTimeoutError, StreamError
-from .oci.toc import Toc
-from .progress import Reporter, StepExplained, StepFinished, StepProgress, StepStarted
-from .request import BuildRequest
-from .store.durable import disk_errors
-from .store.records import Record
-from .store.store import Store
+from ..context.base import Context
+from ..context.tar_context import TarContext
+from ..engines.base import Built, Emission, EmitRequest, Engine, Settings
+from ..errors import BuilderError, EmitTimeoutError, StreamError
+from ..oci.toc import Toc
+from ..progress import Reporter, StepExplained, StepFinished, StepProgress, StepStarted
+from ..request import BuildRequest
+from ..store.durable import disk_errors
+from ..store.records import Record
+from ..store.store import Store
 
 if TYPE_CHECKING:
-    from .context.tarstream import Received
-    from .engines.explaining import Miss
+    from ..context.tarstream import Received
+    from ..engines.explaining import Miss
 
 ORIGIN = "The context that the builder emitted"
 _STEP = 0
@@ -139,8 +139,8 @@ class Emitter:
         """This miss, where the engine explains; it is reported, if that is asked for."""
         if not self._engine.capabilities.explains:
             return None
+        from ..engines.explaining import ASKED
         from .emit_traces import emit_miss
-        from .engines.explaining import ASKED
 
         miss = emit_miss(self._store.traces, built, self._request, self._settings, self._key(built))
         if self._settings.explain:
@@ -176,8 +176,8 @@ class Emitter:
         return Emitted(toc=received.toc, spool=self._store.contexts.spool_path(digest), key=key)
 
     def _receive(self, emission: Emission, descriptor: int) -> Received:
-        from .context.tarstream import receive
-        from .oci.tarreader import Limits
+        from ..context.tarstream import receive
+        from ..oci.tarreader import Limits
 
         limits = Limits(max_bytes=self._request.max_context, bytes_option="--max-context")
         try:

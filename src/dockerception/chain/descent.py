@@ -6,17 +6,17 @@ import hashlib
 
 import msgspec
 
-from .context.base import Context
-from .context.select import content_digest
-from .dockerfile import nested
-from .dockerfile.instructions import Build, Lines
-from .dockerfile.nested import Part
-from .dockerfile.stages import Dockerfile, find_stage
+from ..context.base import Context
+from ..context.select import content_digest
+from ..dockerfile import nested
+from ..dockerfile.instructions import Build, Lines
+from ..dockerfile.nested import Part
+from ..dockerfile.stages import Dockerfile, find_stage
+from ..engines.base import Built, Settings
+from ..engines.directories import check_path
+from ..errors import ContextError, DockerfileError, UsageError
+from ..request import BuildRequest
 from .emitting import Emitted
-from .engines.base import Built, Settings
-from .engines.directories import check_path
-from .errors import ContextError, DockerfileError, UsageError
-from .request import BuildRequest
 from .sources import DEFAULT_DOCKERFILE, Origin, Sources
 from .variables import expanded, expanded_path
 

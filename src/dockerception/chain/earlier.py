@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from .dockerfile.parser import located
-from .dockerfile.stages import Dockerfile, Stage, references
-from .engines.base import Built, Engine, Level
-from .errors import DockerfileError
+from ..dockerfile.parser import located
+from ..dockerfile.stages import Dockerfile, Stage, references
+from ..engines.base import Built, Engine, Level
+from ..errors import DockerfileError
 
 _LEVEL: Final = re.compile(r"level:(\d+)")
 _IMAGE_PREFIX: Final = "docker-image://"

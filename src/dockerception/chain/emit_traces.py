@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from .engines.base import Built, Settings
-from .engines.explaining import Facts, Miss, digest, sorted_out, told
-from .request import BuildRequest
-from .store.traces import Traces
+from ..engines.base import Built, Settings
+from ..engines.explaining import Facts, Miss, digest, sorted_out, told
+from ..request import BuildRequest
+from ..store.traces import Traces
 
 _TEXT = "run the builder"
 

@@ -13,13 +13,13 @@ from typing import Final
 
 import msgspec
 
-from .dockerfile.instructions import Copy
-from .dockerfile.parser import located
-from .dockerfile.rewriting import lines_of, rewritten
-from .dockerfile.stages import Stage
-from .engines.base import Built, Engine, Level
-from .engines.directories import occupied
-from .errors import ContextError, DockerfileError, UnsupportedError
+from ..dockerfile.instructions import Copy
+from ..dockerfile.parser import located
+from ..dockerfile.rewriting import lines_of, rewritten
+from ..dockerfile.stages import Stage
+from ..engines.base import Built, Engine, Level
+from ..engines.directories import occupied
+from ..errors import ContextError, DockerfileError, UnsupportedError
 from .variables import expanded_path
 
 _MADE_FOR_CONTAINERS: Final = (

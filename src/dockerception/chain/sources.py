@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from .context import ignore
-from .context.base import Context
-from .context.compose import Filtered, empty
-from .context.control_file import read_control_file
-from .context.directory import DirectoryContext
-from .context.tar_context import TarContext
-from .dockerfile import stages
-from .dockerfile.stages import Dockerfile
+from ..context import ignore
+from ..context.base import Context
+from ..context.compose import Filtered, empty
+from ..context.control_file import read_control_file
+from ..context.directory import DirectoryContext
+from ..context.tar_context import TarContext
+from ..dockerfile import stages
+from ..dockerfile.stages import Dockerfile
+from ..errors import ContextError, DockerfileError, UsageError
+from ..oci.toc import Toc
+from ..progress import Notice, Reporter
+from ..request import BuildRequest
+from ..store.store import Store
 from .emitting import Emitted, spool
-from .errors import ContextError, DockerfileError, UsageError
-from .oci.toc import Toc
-from .progress import Notice, Reporter
-from .request import BuildRequest
-from .store.store import Store
 
 if TYPE_CHECKING:
     from .remote_sources import FetchedContext
@@ -139,8 +139,8 @@ class Sources:
         if request.read_stdin is None:
             raise UsageError("There is no standard input to read the context from.")
         origin = "The context on standard input"
-        from .context.tarstream import receive
-        from .oci.tarreader import Limits
+        from ..context.tarstream import receive
+        from ..oci.tarreader import Limits
 
         limits = Limits(max_bytes=request.max_context, bytes_option="--max-context")
         with spool(self._store) as (path, descriptor):
@@ -148,7 +148,7 @@ class Sources:
         return received.toc, path, request.dockerfile or DEFAULT_DOCKERFILE, origin
 
     def _streamed(self, toc: Toc, path: str, name: str, origin: str) -> Origin:
-        from .context.reshape import strip_single_directory
+        from ..context.reshape import strip_single_directory
 
         toc, note = strip_single_directory(toc, name)
         if note:
@@ -168,7 +168,7 @@ class Sources:
         rules, file = self._rules_in(whole, name)
         if rules is None:
             return whole
-        from .context.reshape import apply_ignore
+        from ..context.reshape import apply_ignore
 
         toc, dropped = apply_ignore(toc, rules)
         if dropped:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
-from .dockerfile import instructions as ins
-from .dockerfile.stages import Dockerfile, Stage
-from .dockerfile.words import expand
-from .engines.base import Settings
-from .engines.embedded.scope import environment_of, global_scope
-from .oci.config import ContainerConfig
+from ..dockerfile import instructions as ins
+from ..dockerfile.stages import Dockerfile, Stage
+from ..dockerfile.words import expand
+from ..engines.base import Settings
+from ..engines.embedded.scope import environment_of, global_scope
+from ..oci.config import ContainerConfig
 
 
 def expanded_path(text: str, dockerfile: Dockerfile, stage: Stage, config: ContainerConfig, settings: Settings) -> str:

@@ -10,14 +10,14 @@ import time
 
 import msgspec
 
-from .context.control_file import read_control_file
-from .errors import ContextError
-from .oci.toc import Toc
-from .progress import Reporter, StepFinished, StepStarted
-from .remotes.locations import GitLocation, Location, parse
-from .remotes.remotes import Fetched, Remotes
-from .request import BuildRequest
-from .store.store import Store
+from ..context.control_file import read_control_file
+from ..errors import ContextError
+from ..oci.toc import Toc
+from ..progress import Reporter, StepFinished, StepStarted
+from ..remotes.locations import GitLocation, Location, parse
+from ..remotes.remotes import Fetched, Remotes
+from ..request import BuildRequest
+from ..store.store import Store
 
 _STEP = 0
 
