@@ -48,7 +48,7 @@ _WRONG = {
         "FROM busybox\nCOPY --form=x a b\n", "COPY has no flag --form", "did you mean --from", "COPY --form=x a b"
     ),
     "missing argument": _dockerfile("FROM busybox\nENV A\n", "ENV A has no value", "ENV A=VALUE", "ENV A"),
-    "bad port": _dockerfile("FROM busybox\nEXPOSE http\n", "“http” is not a port", "1 to 65535", "EXPOSE http"),
+    "bad port": _dockerfile("FROM busybox\nEXPOSE http\n", "“http” is not a port", "up to 65535", "EXPOSE http"),
     "open here-document": _dockerfile("FROM busybox\nRUN <<EOF\ntrue\n", "<<EOF has no end", "only EOF", "RUN <<EOF"),
     "FROM nothing": _dockerfile("ARG X\nFROM $X\n", "FROM “.*” names no image", "gives it a default", r"FROM \$X"),
     "bad digest": _dockerfile("FROM busybox@sha256:12\n", "is not a digest", "64 lower-case hex", "FROM busybox@"),

@@ -1,18 +1,21 @@
 """The patterns of ``${name#pattern}``, ``${name%pattern}`` and ``${name/pattern/text}``.
 
 ``*`` is any run of characters, ``?`` any one, ``\\`` makes the next of ``* ? \\`` ordinary; there are no bracket
-expressions (Dockerfile reference, "Environment replacement").  Matching walks the set of places that a prefix of the
-pattern can end at, so no pattern is slow on any value.
+expressions (Dockerfile reference, "Environment replacement").  As in BuildKit, neither ``*`` nor ``?`` matches the end
+of a line.  Matching walks the set of places that a prefix of the pattern can end at, so no pattern is slow on any
+value.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from ..errors import DockerfileError
 
 _ANY = "*"
 _ONE = "?"
+_REFERENCE = re.compile(r"\$(?:\$|\w+|\{\w+\})")
 
 
 def without_prefix(value: str, pattern: str, *, longest: bool) -> str:
@@ -28,7 +31,11 @@ def without_suffix(value: str, pattern: str, *, longest: bool) -> str:
 
 
 def replaced(value: str, pattern: str, replacement: str, *, everywhere: bool) -> str:
-    """``value`` with the leftmost longest match of ``pattern``, or every one, replaced."""
+    """``value`` with the leftmost longest match of ``pattern``, or every one, replaced.
+
+    As in BuildKit, a ``$`` that is left in the text for every match is Go's: ``$0`` is the match, another name is
+    nothing, and ``$$`` is a ``$``.
+    """
     tokens = _tokens(pattern)
     pieces: list[str] = []
     position, last_end = 0, -1
@@ -37,7 +44,7 @@ def replaced(value: str, pattern: str, replacement: str, *, everywhere: bool) ->
         end = max(ends, default=-1)
         # An empty match right behind the match before is none: "abc" with "*" is replaced once.
         if end > position or (end == position and position != last_end):
-            pieces.append(replacement)
+            pieces.append(_filled(replacement, value[position:end]) if everywhere else replacement)
             last_end = end
             if not everywhere:
                 return "".join(pieces) + value[end:]
@@ -47,6 +54,13 @@ def replaced(value: str, pattern: str, replacement: str, *, everywhere: bool) ->
         pieces.append(value[position : position + 1])
         position += 1
     return "".join(pieces)
+
+
+def _filled(template: str, match: str) -> str:
+    if "$" not in template:
+        return template
+    known = {"$$": "$", "$0": match, "${0}": match}
+    return _REFERENCE.sub(lambda found: known.get(found[0], ""), template)
 
 
 def _tokens(pattern: str) -> list[tuple[str, str]]:
@@ -77,10 +91,23 @@ def _ends(tokens: Sequence[tuple[str, str]], value: str, start: int) -> set[int]
     places = {start}
     for kind, char in tokens:
         if kind == _ANY:
-            first = min(places)
-            places = set(range(first, len(value) + 1))
+            places = _to_ends_of_lines(places, value)
+        elif kind == _ONE:
+            places = {at + 1 for at in places if at < len(value) and value[at] != "\n"}
         else:
-            places = {at + 1 for at in places if at < len(value) and (kind == _ONE or value[at] == char)}
+            places = {at + 1 for at in places if at < len(value) and value[at] == char}
         if not places:
             break
     return places
+
+
+def _to_ends_of_lines(places: set[int], value: str) -> set[int]:
+    """All places from each of ``places`` to the end of its line."""
+    reached: set[int] = set()
+    end = -1
+    for first in sorted(places):
+        if first > end:
+            found = value.find("\n", first)
+            end = len(value) if found < 0 else found
+            reached.update(range(first, end + 1))
+    return reached

@@ -88,6 +88,27 @@ def test_simple_instructions(text: str, expected: dict[str, object]) -> None:
     assert fields(only(text)) == expected
 
 
+@pytest.mark.parametrize("keyword", ["RUN", "CMD", "ENTRYPOINT"])
+def test_no_command_is_an_empty_line_for_the_shell(keyword: str) -> None:
+    instruction = only(keyword)
+    assert isinstance(instruction, Run | Cmd | Entrypoint)
+    assert instruction.command == Shell("")
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("FROM --platform= a", "FROM a"),
+        ("COPY --from= --chown= --chmod= a b", "COPY a b"),
+        ("ADD --checksum= a b", "ADD a b"),
+        ("HEALTHCHECK --interval= --retries= CMD a", "HEALTHCHECK CMD a"),
+        ("HEALTHCHECK --interval=soon --nothing NONE", "HEALTHCHECK NONE"),
+    ],
+)
+def test_flags_without_effect(text: str, same: str) -> None:
+    assert fields(only(text)) == fields(only(same))
+
+
 @pytest.mark.parametrize(
     ("text", "pairs", "is_legacy"),
     [

@@ -185,7 +185,32 @@ def test_patterns_are_fast_on_hostile_values() -> None:
         ("a}b", r"\}", True, "a-b"),
         ("a/b", r"\/", True, "a-b"),
         ("a\\b", "\\\\", True, "a-b"),
+        ("ab\ncd", "*", True, "-\n-"),
+        ("ab\ncd", "?", True, "--\n--"),
+        ("ab\ncd", "b?", True, "ab\ncd"),
+        ("ab\ncd", "b\n*", False, "a-"),
     ],
 )
 def test_replaced(value: str, pattern: str, everywhere: bool, expected: str) -> None:
     assert replaced(value, pattern, "-", everywhere=everywhere) == expected
+
+
+def test_wildcards_end_with_their_line() -> None:
+    value = "usr/bin\nusr/lib"
+    assert without_prefix(value, "*/", longest=True) == "bin\nusr/lib"
+    assert without_prefix(value, "*lib", longest=True) == value
+    assert without_suffix(value, "/*", longest=True) == "usr/bin\nusr"
+    assert without_suffix(value, "bin?usr/lib", longest=True) == value
+
+
+@pytest.mark.parametrize(
+    ("replacement", "everywhere", "expected"),
+    [
+        ("<$0>", True, "a<X>b<X>"),
+        ("<${0}$1$name>", True, "a<X>b<X>"),
+        ("$$1$", True, "a$1$b$1$"),
+        ("<$0>", False, "a<$0>bX"),
+    ],
+)
+def test_a_dollar_in_the_text_for_every_match(replacement: str, everywhere: bool, expected: str) -> None:
+    assert replaced("aXbX", "X", replacement, everywhere=everywhere) == expected

@@ -24,7 +24,7 @@ _NO_TRIGGERS = ("ONBUILD", "FROM", "MAINTAINER", "BUILD", "IN", "PUBLISH")
 
 def read_run(node: Node, escape: str) -> Run:
     flags = read_flags(node, _RUN_FLAGS)
-    if not node.rest or read_json(node.rest) == ():
+    if read_json(node.rest) == ():  # RUN of nothing at all is an empty line for the shell, as in BuildKit
         raise DockerfileError("RUN has no command.", hint='write RUN command or RUN ["executable", "argument"]')
     return Run(
         command=_with_heredocs(_form(node.rest), node.heredocs),
@@ -58,15 +58,15 @@ def read_shell(node: Node, escape: str) -> ShellInstruction:
 
 
 def read_healthcheck(node: Node, escape: str) -> Healthcheck:
-    flags = read_flags(node, _HEALTH_FLAGS)
     kind, rest = split_keyword(node.rest)
-    if kind == "NONE":
-        if rest or node.flags:
+    if kind == "NONE":  # its flags are not looked at, as in BuildKit
+        if rest:
             raise DockerfileError("HEALTHCHECK NONE takes nothing else.", hint="write HEALTHCHECK NONE")
         return Healthcheck(command=None, location=lines(node), original=node.original)
     if kind != "CMD":
         hint = did_you_mean(kind, ("CMD", "NONE"), "write HEALTHCHECK CMD command or HEALTHCHECK NONE")
         raise DockerfileError(f"HEALTHCHECK “{kind}” is neither CMD nor NONE.", hint=hint)
+    flags = read_flags(node, _HEALTH_FLAGS)
     command = _form(rest)
     if command in (Shell(""), Exec(())):
         raise DockerfileError("HEALTHCHECK CMD has no command.", hint="write HEALTHCHECK CMD command")
@@ -77,7 +77,7 @@ def read_healthcheck(node: Node, escape: str) -> Healthcheck:
         timeout=timeout,
         start_period=start_period,
         start_interval=start_interval,
-        retries=_retries(flags.text("retries", "0")),
+        retries=_retries(flags.text("retries") or "0"),
         location=lines(node),
         original=node.original,
     )

@@ -15,6 +15,7 @@ from ..words import expand, split_words
 from .files import check_chmod, check_local
 from .mounts import expand_mount
 from .ports import expose_ports
+from .settings import volume_paths
 from .signals import check_signal
 from .values import (
     Add,
@@ -110,7 +111,10 @@ def _changes(instruction: Instruction, word: Callable[[str], str]) -> dict[str, 
                 )
             return {"base": expanded, "platform": word(platform)}
         case Env(pairs=pairs) | Label(pairs=pairs):
-            return {"pairs": tuple(_expand_pair(pair, word) for pair in pairs)}
+            expanded_pairs = tuple(Pair(word(pair.name), word(pair.value)) for pair in pairs)
+            if isinstance(instruction, Env):
+                _check_names(pairs, expanded_pairs)
+            return {"pairs": expanded_pairs}
         case Run(mounts=mounts):
             return {"mounts": tuple(expand_mount(mount, word) for mount in mounts)}
         case Workdir(path=path):
@@ -118,7 +122,7 @@ def _changes(instruction: Instruction, word: Callable[[str], str]) -> dict[str, 
         case User(user=user):
             return {"user": word(user)}
         case Volume(paths=paths):
-            return {"paths": tuple(word(path) for path in paths)}
+            return {"paths": volume_paths(word(path) for path in paths)}
         case Stopsignal(signal=signal):
             expanded = word(signal)
             check_signal(expanded)
@@ -151,11 +155,11 @@ def _expand_file(file: Heredoc, variables: Mapping[str, str], used: set[str] | N
     return msgspec.structs.replace(file, content=body, is_expanded=False, is_chomped=False)
 
 
-def _expand_pair(pair: Pair, word: Callable[[str], str]) -> Pair:
-    name = word(pair.name)
-    if not name:
-        raise DockerfileError(f"The name “{pair.name}” is empty.", hint="write NAME=VALUE")
-    return Pair(name, word(pair.value))
+def _check_names(written: tuple[Pair, ...], expanded: tuple[Pair, ...]) -> None:
+    """BuildKit makes a variable without a name, and then no runtime starts a container of the image."""
+    for before, after in zip(written, expanded, strict=True):
+        if not after.name:
+            raise DockerfileError(f"The name “{before.name}” is empty.", hint="write NAME=VALUE")
 
 
 def _placed(instruction: Instruction, error: DockerfileError) -> DockerfileError:
@@ -163,6 +167,4 @@ def _placed(instruction: Instruction, error: DockerfileError) -> DockerfileError
     if error.details:
         return error
     line = instruction.location.start
-    return type(error)(
-        f"Line {line}: {error.message}", details=f"{line:4} | >>> {instruction.original}", hint=error.hint
-    )
+    return type(error)(error.message, details=f"{line:4} | >>> {instruction.original}", hint=error.hint)

@@ -77,7 +77,14 @@ def read_add(node: Node, escape: str) -> Add:
 
 
 def read_build(node: Node, escape: str) -> Build:
-    words = split_arguments(required_text(node, "BUILD directory or BUILD -"))
+    text = required_text(node, "BUILD directory or BUILD -")
+    words = split_arguments(text)
+    is_cut = len(words) > 1 and (words[0].endswith(escape) or any(words[0].count(quote) % 2 for quote in "\"'"))
+    if is_cut or text.startswith("["):
+        raise DockerfileError(
+            "BUILD takes words without blanks, and no JSON array.",
+            hint='write BUILD directory [Dockerfile]; for a name with a blank ENV NAME="my name" and BUILD $NAME',
+        )
     if len(words) > 2 or (words[0] == "-" and len(words) == 2):
         raise DockerfileError("BUILD has too many arguments.", hint="write BUILD directory [Dockerfile] or BUILD -")
     return Build(directory=words[0], dockerfile="".join(words[1:]), location=lines(node), original=node.original)

@@ -39,7 +39,10 @@ class Flags(msgspec.Struct, frozen=True):
 
 
 def read_flags(node: Node, known: Mapping[str, Kind]) -> Flags:
-    """The flags of ``node``.  Raises ``DockerfileError`` for one that is unknown, repeated or has no fitting value."""
+    """The flags of ``node``.  Raises ``DockerfileError`` for one that is unknown, repeated or has no fitting value.
+
+    As in BuildKit, an empty text is a value (``--chown=``): it is as if the flag were not given.
+    """
     values: dict[str, tuple[str, ...]] = {}
     for flag in node.flags:
         name, equals, value = flag.removeprefix("--").partition("=")
@@ -50,7 +53,7 @@ def read_flags(node: Node, known: Mapping[str, Kind]) -> Flags:
             raise DockerfileError(f"{node.keyword} has --{name} twice.", hint=f"keep one --{name}")
         if kind is Kind.TRUTH and not equals:
             value = "true"
-        elif not value:
+        elif not equals or (kind is Kind.TRUTH and not value):
             raise DockerfileError(
                 f"{node.keyword} --{name} has no value.", hint=f"write --{name}=VALUE, without a blank"
             )

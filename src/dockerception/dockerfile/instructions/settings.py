@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from ...errors import DockerfileError
 from ..parser import Node
@@ -96,10 +97,17 @@ def read_expose(node: Node, escape: str) -> Expose:
 def read_volume(node: Node, escape: str) -> Volume:
     text = required_text(node, 'VOLUME /data or VOLUME ["/data"]')
     array = read_json(text)
-    paths = tuple(path.strip(SPACES) for path in (split_arguments(text) if array is None else array))
-    if not paths or "" in paths:
-        raise DockerfileError("VOLUME has an empty path.", hint="name the directories of the volume")
+    written = split_arguments(text) if array is None else array
+    paths = volume_paths(path.strip(SPACES) for path in written)
     return Volume(paths=paths, location=lines(node), original=node.original)
+
+
+def volume_paths(paths: Iterable[str]) -> tuple[str, ...]:
+    """The paths of a VOLUME; raises ``DockerfileError`` for none at all and for an empty one."""
+    found = tuple(paths)
+    if not found or "" in found:
+        raise DockerfileError("VOLUME has an empty path.", hint="name the directories of the volume")
+    return found
 
 
 def lines(node: Node) -> Lines:
