@@ -18,7 +18,7 @@ from ..errors import ContextError, DockerfileError, UsageError
 from ..request import BuildRequest
 from .emitting import Emitted
 from .sources import DEFAULT_DOCKERFILE, Origin, Sources
-from .variables import expanded, expanded_path
+from .variables import absolute, expanded
 
 
 class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,7 +41,7 @@ class Descent:
         self._settings = settings
         self._sources = sources
         self._rest: tuple[Part, ...] = ()
-        self._target_level = 0
+        self._target_level, self._target = 0, request.target
         self._seen: dict[str, int] = {}
 
     def first(self, *, implies_build: bool) -> Upcoming:
@@ -62,12 +62,7 @@ class Descent:
         """The level after one that has given a context; ``build`` is its BUILD, expanded."""
         index = done.index + 1
         if index >= self._request.max_depth:
-            raise done.part.located(
-                DockerfileError(
-                    f"The chain has more than {self._request.max_depth} levels.",
-                    hint="if that is meant, allow more with --max-depth N",
-                )
-            )
+            raise done.part.located(self._too_deep())
         if self._rest:
             self._check_no_runtime_options(index)
             return self._take(index, self._rest, self._sources.context_of(emitted))
@@ -95,8 +90,10 @@ class Descent:
         stage = find_stage(dockerfile, level.target) if level.target else dockerfile.stages[-1]
         config = built.config.config
         try:
-            path = expanded_path(build.directory, dockerfile, stage, config, self._settings)
+            directory = expanded(build.directory, dockerfile, stage, config, self._settings)
             name = expanded(build.dockerfile, dockerfile, stage, config, self._settings)
+            _check_words(build, directory, name)
+            path = absolute(directory, config)
             check_path(path)
         except DockerfileError as error:
             raise level.part.located(error) from error
@@ -104,18 +101,16 @@ class Descent:
 
     def _up_to_target(self, parts: tuple[Part, ...]) -> tuple[Part, ...]:
         """The levels that are built for ``--target``: a stage behind a BUILD ends the chain."""
-        target = self._request.target
-        if not target or len(parts) == 1:
+        if not self._target:
             return parts
-        level = nested.find_stage_of(parts, target)
-        if not level:
-            return parts  # the engine says which stages there are
+        level, self._target = nested.find_target(parts, self._target)
         self._target_level = level
-        return (*parts[:level], msgspec.structs.replace(parts[level], build=None))
+        return (*parts[:level], msgspec.structs.replace(parts[level], build=None)) if level else parts
 
     def _take(self, index: int, parts: tuple[Part, ...], context: Context, *, is_implied: bool = False) -> Upcoming:
+        self._check_depth(index, parts)
         self._rest = parts[1:]
-        target = self._request.target if index == self._target_level else ""
+        target = self._target if index == self._target_level else ""
         return Upcoming(index=index, part=parts[0], context=context, target=target, is_implied=is_implied)
 
     def _origin(self, index: int, build: Build, emitted: Emitted) -> Origin:
@@ -128,6 +123,19 @@ class Descent:
         if index == 1 and request.runtime_dockerfile:
             return self._sources.of_outside(emitted, request.runtime_dockerfile, name)
         return self._sources.of_context(emitted, name)
+
+    def _check_depth(self, index: int, parts: tuple[Part, ...]) -> None:
+        """What is written too deep is not built at all."""
+        left = self._request.max_depth - index
+        if len(parts) > left:
+            raise parts[left - 1].located(self._too_deep())
+
+    def _too_deep(self) -> DockerfileError:
+        most = self._request.max_depth
+        return DockerfileError(
+            f"The chain has more than {most} level{'s' if most > 1 else ''}.",
+            hint="if that is meant, allow more with --max-depth N",
+        )
 
     def _check_no_runtime_options(self, index: int) -> None:
         if index == 1 and (self._request.runtime_file or self._request.runtime_dockerfile):
@@ -150,6 +158,16 @@ class Descent:
                     f" level {earlier}.",
                     hint="a level that goes on with BUILD must give something else than what it was built from",
                 )
+            )
+
+
+def _check_words(build: Build, directory: str, name: str) -> None:
+    """A variable without a value would be the working directory, or the name that is looked for anyway."""
+    for word, what, value in ((build.directory, "directory", directory), (build.dockerfile, "Dockerfile", name)):
+        if word and not value:
+            raise DockerfileError(
+                f"BUILD names no {what}: “{word}” is empty.",
+                hint="give the variable a value: ENV NAME=value, or ARG NAME and --build-arg NAME=value",
             )
 
 

@@ -53,9 +53,15 @@ class Sources:
         self._request = request
         self._store = store
         self._report = report
+        self._first: Origin | None = None
 
     def first(self) -> Origin:
-        """Level 0: ``PATH``, ``-`` or nothing, with ``-f``."""
+        """Level 0: ``PATH``, ``-`` or nothing, with ``-f``.  It is read once."""
+        if self._first is None:
+            self._first = self._open_first()
+        return self._first
+
+    def _open_first(self) -> Origin:
         request = self._request
         if request.source == "-":
             if request.dockerfile == "-":
@@ -96,8 +102,13 @@ class Sources:
         """An emitted context without what its ignore file leaves out."""
         if emitted.files is None:
             return self._ignoring(emitted.toc, emitted.spool, _inside_a_sentence(emitted.origin), name)
-        rules, _ = self._rules_in(emitted.files, name)
-        return emitted.files if rules is None else Filtered(emitted.files, rules)
+        rules, file = self._rules_in(emitted.files, name)
+        if rules is None:
+            return emitted.files
+        filtered = Filtered(emitted.files, rules)
+        whole, kept = (sum(1 for entry in each.walk("") if entry.path) for each in (emitted.files, filtered))
+        self._say_dropped(file, whole - kept, _inside_a_sentence(emitted.origin))
+        return filtered
 
     def _fetched(self, fetched: FetchedContext) -> Origin:
         """Level 0 from elsewhere: the Dockerfile is in it, on standard input, or all that there is."""
@@ -171,9 +182,7 @@ class Sources:
         from ..context.reshape import apply_ignore
 
         toc, dropped = apply_ignore(toc, rules)
-        if dropped:
-            entries = "1 entry" if dropped == 1 else f"{dropped} entries"
-            self._report(Notice(text=f"{file} left {entries} out of {origin}."))
+        self._say_dropped(file, dropped, origin)
         return TarContext(toc, path, origin=origin)
 
     def _rules_in(self, whole: Context, name: str) -> tuple[ignore.IgnoreRules | None, str]:
@@ -183,6 +192,11 @@ class Sources:
             if text is not None:
                 return ignore.compile(ignore.read(text, source=file)), file
         return None, ""
+
+    def _say_dropped(self, file: str, count: int, origin: str) -> None:
+        if count:
+            entries = "1 entry" if count == 1 else f"{count} entries"
+            self._report(Notice(text=f"{file} left {entries} out of {origin}."))
 
     def _warn(self, text: str) -> None:
         self._report(Notice(text=text, severity="warning"))

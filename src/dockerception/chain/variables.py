@@ -18,8 +18,12 @@ def expanded_path(text: str, dockerfile: Dockerfile, stage: Stage, config: Conta
 
     Raises ``DockerfileError`` for variables that can't be expanded.
     """
-    word = expanded(text, dockerfile, stage, config, settings)
-    return f"/{posixpath.normpath(posixpath.join('/', config.working_dir, word)).lstrip('/')}"
+    return absolute(expanded(text, dockerfile, stage, config, settings), config)
+
+
+def absolute(path: str, config: ContainerConfig) -> str:
+    """A path that begins at WORKDIR unless it is absolute, made absolute and plain."""
+    return f"/{posixpath.normpath(posixpath.join('/', config.working_dir, path)).lstrip('/')}"
 
 
 def expanded(text: str, dockerfile: Dockerfile, stage: Stage, config: ContainerConfig, settings: Settings) -> str:

@@ -12,11 +12,11 @@ from typing import Final
 import msgspec
 
 from ..errors import DockerfileError
-from .instructions import Build, From, In, Instruction
+from .instructions import Build
 from .parser import Document, excerpt, located
 from .rewriting import directive_lines, lines_of, rewritten
-from .roots import with_plain_stages
-from .stages import Dockerfile, Stage
+from .roots import plain_names, with_plain_stages
+from .stages import Dockerfile
 
 STDOUT: Final = "-"
 
@@ -24,12 +24,14 @@ STDOUT: Final = "-"
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One level of a file: a plain Dockerfile, and the BUILD behind it, None where the file ends without one.
 
-    ``document`` is the whole file, where the BUILD stands.
+    ``document`` is the whole file, where the BUILD stands.  ``names`` are what the stages that are written are called
+    in the plain Dockerfile, where their numbers are others there (see ``roots``).
     """
 
     dockerfile: Dockerfile
     build: Build | None
     document: Document
+    names: tuple[str, ...] = ()
 
     @property
     def escape(self) -> str:
@@ -51,14 +53,13 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 def split(dockerfile: Dockerfile) -> tuple[Part, ...]:
     """The levels of a file.  The last one has a BUILD where the next Dockerfile is in the context that it names.
 
-    Raises ``DockerfileError`` for a BUILD in a block, for one that names a Dockerfile though instructions follow it,
-    and as ``roots`` does.
+    Raises ``DockerfileError`` for a BUILD that names a Dockerfile though instructions follow it, and as
+    ``check_roots`` does.
     """
     document = dockerfile.document
     builds = [one for stage in dockerfile.stages for one in stage.instructions if isinstance(one, Build)]
-    _check_blocks(document, [one for stage in dockerfile.stages for one in stage.instructions])
     if not builds:
-        return (Part(dockerfile=with_plain_stages(dockerfile), build=None, document=document),)
+        return (_plain(dockerfile, None, document),)
     parts: list[Part] = []
     start = 1
     for build in builds:
@@ -76,25 +77,37 @@ def has_build(dockerfile: Dockerfile) -> bool:
     return any(isinstance(one, Build) for stage in dockerfile.stages for one in stage.instructions)
 
 
-def find_stage_of(parts: tuple[Part, ...], target: str) -> int | None:
-    """The number of the level in which a stage of this name is; a stage's number means one of level 0."""
-    wanted = target.lower()
+def find_target(parts: tuple[Part, ...], target: str) -> tuple[int, str]:
+    """The number of the level in which a stage is, and what it is called there; a stage's number means one of level 0.
+
+    One that is not found is left to level 0, whose engine says which stages there are.  Raises ``DockerfileError`` for
+    a number that only a stage has that nobody wrote.
+    """
+    names = parts[0].names
+    if target.isdigit() and names:
+        if int(target) >= len(names):
+            raise DockerfileError(
+                f"{parts[0].document.name} has no stage “{target}”: its stages are {', '.join(names)}.",
+                hint="name one of them, or the number of one, counted from 0",
+            )
+        return 0, names[int(target)]
     for number, part in enumerate(parts):
-        if any(_is_named(stage, wanted, number) for stage in part.dockerfile.stages):
-            return number
-    return None
-
-
-def _is_named(stage: Stage, wanted: str, level: int) -> bool:
-    return wanted == stage.name or (level == 0 and wanted == str(stage.index))
+        if any(target.lower() == stage.name for stage in part.dockerfile.stages):
+            return number, target
+    return 0, target
 
 
 def _part(document: Document, start: int, end: int, build: Build | None) -> Part:
     if not any(start <= node.start <= end and node.keyword != "ARG" for node in document.nodes):
         error = DockerfileError("Behind BUILD there is no FROM.", hint="add FROM image, or leave the ARG out")
         raise located(document, start, end, error)
-    lines = [*(directive_lines(document) if start > 1 else []), *lines_of(document, start, end)]
-    return Part(dockerfile=with_plain_stages(rewritten(document, lines)), build=build, document=document)
+    # An empty line ends the directives: a comment that looks like one is none behind BUILD.
+    above = [*directive_lines(document), ("", start)] if start > 1 else []
+    return _plain(rewritten(document, [*above, *lines_of(document, start, end)]), build, document)
+
+
+def _plain(dockerfile: Dockerfile, build: Build | None, document: Document) -> Part:
+    return Part(dockerfile=with_plain_stages(dockerfile), build=build, document=document, names=plain_names(dockerfile))
 
 
 def _check_argument(part: Part) -> None:
@@ -106,12 +119,3 @@ def _check_argument(part: Part) -> None:
                 hint="leave one of the two out: what follows BUILD is the Dockerfile of the next level",
             )
         )
-
-
-def _check_blocks(document: Document, instructions: list[Instruction]) -> None:
-    for block in (one for one in instructions if isinstance(one, In)):
-        for inner in block.instructions:
-            if isinstance(inner, Build):
-                error = DockerfileError("BUILD can't stand in a block of IN.", hint="put it behind the block")
-                raise located(document, inner.location.start, inner.location.end, error)
-        _check_blocks(document, [one for one in block.instructions if not isinstance(one, From)])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 import msgspec
 
-from .parser import Directives, Document, Written, lines_written, parse
+from .parser import Directives, Document, Node, Written, lines_written, parse
 from .stages import Dockerfile, read
 
 Line = tuple[str, int]
@@ -14,8 +15,16 @@ Line = tuple[str, int]
 
 
 def lines_of(document: Document, start: int, end: int) -> list[Line]:
-    """These lines of a document as they are."""
-    return [(document.lines[number - 1], number) for number in range(start, end + 1)]
+    """These lines of a document as they are; those of here-documents keep the CR that they may end in."""
+    found = [(document.lines[number - 1], number) for number in range(start, end + 1)]
+    for node in document.nodes[bisect_left(document.nodes, start, key=lambda node: node.end) :]:
+        if node.start > end:
+            break
+        contents = _contents(node)
+        for number, text in enumerate(contents, node.end - len(contents) + 1):
+            if start <= number <= end:
+                found[number - start] = (text, number)
+    return found
 
 
 def rewritten(document: Document, lines: Sequence[Line]) -> Dockerfile:
@@ -31,3 +40,11 @@ def directive_lines(document: Document) -> list[Line]:
     if document.nodes and document.directives != Directives():
         return [line for line in lines_of(document, 1, document.nodes[0].start - 1) if line[0].lstrip().startswith("#")]
     return []
+
+
+def _contents(node: Node) -> list[str]:
+    """The lines of a node's here-documents, each with the line that ends it."""
+    found: list[str] = []
+    for heredoc in node.heredocs:
+        found += [*heredoc.content.split("\n")[:-1], heredoc.name]
+    return found

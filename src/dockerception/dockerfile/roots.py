@@ -9,8 +9,7 @@ is marked (``Copy.root``): that /root was empty before, and that what was delete
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -18,17 +17,25 @@ from ..errors import DockerfileError
 from .instructions import Copy, From, In, Instruction, Lines, Publish, Run, print_instruction
 from .parser import located
 from .rewriting import Line, directive_lines, lines_of, rewritten
+from .root_rules import check_roots, directory_of
 from .stages import Dockerfile, Stage
 
 
 def with_plain_stages(dockerfile: Dockerfile) -> Dockerfile:
-    """The same build without IN and PUBLISH.
-
-    Raises ``DockerfileError`` for more than one PUBLISH, and for one that does not end its stage.
-    """
-    if not any(isinstance(one, In | Publish) for stage in dockerfile.stages for one in stage.instructions):
+    """The same build without IN and PUBLISH.  Raises ``DockerfileError`` as ``check_roots`` does."""
+    if not _is_written_with(dockerfile):
         return dockerfile
+    check_roots(dockerfile)
     return _Rewriting(dockerfile).result()
+
+
+def plain_names(dockerfile: Dockerfile) -> tuple[str, ...]:
+    """What the stages of a file are called in the plain one, where their numbers are others; else nothing."""
+    return tuple(_Rewriting(dockerfile).names) if _is_written_with(dockerfile) else ()
+
+
+def _is_written_with(dockerfile: Dockerfile) -> bool:
+    return any(isinstance(one, In | Publish) for stage in dockerfile.stages for one in stage.instructions)
 
 
 def has_roots(dockerfile: Dockerfile) -> bool:
@@ -41,14 +48,13 @@ class _Rewriting:
         self._document = dockerfile.document
         self._dockerfile = dockerfile
         self._escape = dockerfile.directives.escape
-        self._taken = {stage.name for stage in dockerfile.stages if stage.name}
-        self._names = [stage.name or self._free(f"stage-{stage.index}") for stage in dockerfile.stages]
+        self._taken = _names_in(dockerfile)
+        self.names = [stage.name or self._free(f"stage-{stage.index}") for stage in dockerfile.stages]
         self._lines: list[Line] = []
         self._roots: dict[int, str] = {}
         self._blocks = 0
 
     def result(self) -> Dockerfile:
-        self._check_publish()
         self._lines += directive_lines(self._document)
         for arg in self._dockerfile.global_args:
             self._lines += self._as_written(arg)
@@ -58,14 +64,14 @@ class _Rewriting:
         return msgspec.structs.replace(plain, stages=tuple(map(self._marked, plain.stages)))
 
     def _write_stage(self, stage: Stage) -> None:
-        name = self._names[stage.index]
+        name = self.names[stage.index]
         publish = next((one for one in stage.instructions if isinstance(one, Publish)), None)
         if publish is None:
             self._write(stage.base, stage.instructions, name)
             return
         outer = self._free(f"{name}-unpublished")
         anchors = self._write(stage.base, stage.instructions, outer)
-        directory = posixpath.normpath(publish.directory)
+        directory = directory_of(publish.directory, self._escape)
         base = msgspec.structs.replace(
             stage.base, base=anchors.get(directory, "scratch"), name=name, platform="", location=publish.location
         )
@@ -82,7 +88,7 @@ class _Rewriting:
             match instruction:
                 case In():
                     block = self._write_block(instruction)
-                    anchors[posixpath.normpath(instruction.directory)] = block
+                    anchors[directory_of(instruction.directory, self._escape)] = block
                     roots[len(own)] = "in"
                     target = f"{instruction.directory.rstrip('/')}/"
                     own.append(self._printed(_copy(block, "/", target, instruction.location, root="in")))
@@ -99,10 +105,6 @@ class _Rewriting:
         if not isinstance(base, From):
             raise TypeError("a block begins with FROM")  # the reader has seen to it
         name = base.name or self._free(f"in-{self._blocks}")
-        for inner in block.instructions:
-            if isinstance(inner, Publish):
-                error = DockerfileError("PUBLISH can't stand in a block of IN.", hint="put it at the end of the stage")
-                raise located(self._document, inner.location.start, inner.location.end, error)
         self._write(base, block.instructions[1:], name)
         return name
 
@@ -125,7 +127,7 @@ class _Rewriting:
         return lines_of(self._document, instruction.location.start, instruction.location.end)
 
     def _name_of(self, number: str) -> str:
-        return self._names[int(number)] if int(number) < len(self._names) else number
+        return self.names[int(number)] if int(number) < len(self.names) else number
 
     def _printed(self, instruction: Instruction) -> Line:
         return print_instruction(instruction, escape=self._escape).rstrip("\n"), instruction.location.start
@@ -148,29 +150,15 @@ class _Rewriting:
         self._taken.add(found)
         return found
 
-    def _check_publish(self) -> None:
-        found = list(_publishes(self._dockerfile.stages))
-        for number, (publish, is_last) in enumerate(found):
-            problem = hint = ""
-            if number:
-                problem, hint = "There is more than one PUBLISH.", "an image has one root: leave the others out"
-            elif not is_last:
-                problem, hint = "PUBLISH is not the last instruction of its stage.", "only BUILD may follow it"
-            elif not publish.directory.startswith("/") or "$" in publish.directory:
-                problem, hint = (
-                    f"PUBLISH takes an absolute path, not “{publish.directory}”.",
-                    "write PUBLISH /directory",
-                )
-            if problem:
-                error = DockerfileError(problem, hint=hint)
-                raise located(self._document, publish.location.start, publish.location.end, error)
 
-
-def _publishes(stages: Iterable[Stage]) -> Iterator[tuple[Publish, bool]]:
-    for stage in stages:
-        for one in stage.instructions:
-            if isinstance(one, Publish):
-                yield one, one is stage.instructions[-1]
+def _names_in(dockerfile: Dockerfile) -> set[str]:
+    found = {stage.name for stage in dockerfile.stages}
+    waiting = [one for stage in dockerfile.stages for one in stage.instructions if isinstance(one, In)]
+    while waiting:
+        block = waiting.pop()
+        found |= {one.name for one in block.instructions if isinstance(one, From)}
+        waiting += [one for one in block.instructions if isinstance(one, In)]
+    return found
 
 
 def _copy(name: str, source: str, destination: str, location: Lines, *, root: str) -> Copy:

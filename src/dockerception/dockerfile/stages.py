@@ -111,6 +111,11 @@ def excerpt_for(dockerfile: Dockerfile, location: Lines, context: int = 2) -> st
     return excerpt(dockerfile.document, location.start, location.end, context)
 
 
+def shown_at(dockerfile: Dockerfile, location: Lines, error: DockerfileError) -> DockerfileError:
+    """``error`` with the lines of ``location`` as a person wrote them, in place of what details it had."""
+    return type(error)(error.message, details=excerpt_for(dockerfile, location), hint=error.hint)
+
+
 def print_dockerfile(dockerfile: Dockerfile) -> str:
     """The Dockerfile as text without comments; reading it gives equal stages."""
     escape = dockerfile.directives.escape

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockerception.dockerfile.instructions import Build, Copy, In, Publish
-from dockerception.dockerfile.nested import find_stage_of, has_build, split
+from dockerception.dockerfile.nested import find_target, has_build, split
 from dockerception.dockerfile.stages import excerpt_for, load, print_dockerfile
 from dockerception.errors import DockerfileError
 
@@ -41,7 +41,8 @@ def test_levels_of_one_file() -> None:
     assert [part.dockerfile.stages[0].name for part in parts] == ["one", "two", ""]
     assert [len(part.dockerfile.global_args) for part in parts] == [0, 1, 0]
     assert {part.dockerfile.directives.escape for part in parts} == {"`"}
-    assert [find_stage_of(parts, name) for name in ("one", "TWO", "0", "1", "none")] == [0, 1, 0, None, None]
+    targets = ("one", "TWO", "0", "1", "none")
+    assert [find_target(parts, name) for name in targets] == [(0, "one"), (1, "TWO"), (0, "0"), (0, "1"), (0, "none")]
     # What messages show are the lines of the file as it was written.
     second = parts[1].dockerfile
     assert "   9 | >>> FROM b AS two" in excerpt_for(second, second.stages[0].base.location)
@@ -64,7 +65,7 @@ def test_a_file_that_ends_with_build_has_its_next_dockerfile_elsewhere() -> None
         ("FROM a\nIN /x {\nFROM b\nPUBLISH /o\n}\n", "PUBLISH can't stand in a block", 4),
         ("FROM a\nPUBLISH /x\nRUN y\n", "not the last instruction", 2),
         ("FROM a\nPUBLISH /x\nFROM b\nPUBLISH /y\n", "more than one PUBLISH", 4),
-        ("FROM a\nPUBLISH x\n", "absolute path, not “x”", 2),
+        ("FROM a\nPUBLISH x\n", "absolute path of one directory, not “x”", 2),
         ("FROM a\nIN /x {\nFROM b\n}\nRUN --mount=from=0,target=/m true\n", "can't name a stage by its number", 5),
     ],
 )
@@ -142,7 +143,7 @@ STEPS = st.sampled_from(
         "ENV A=b",
         "COPY a b",
         "IN /x {\nFROM i\nRUN c\n}",
-        "IN y {\nFROM j\nIN /z {\nFROM k\n}\n}",
+        "IN /y {\nFROM j\nIN z {\nFROM k\n}\n}",
         "RUN <<E\nx\nE",
     ]
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ...dockerfile.instructions import Arg, resolve_arguments
-from ...dockerfile.stages import Dockerfile
+from ...dockerfile.stages import Dockerfile, shown_at
+from ...errors import DockerfileError
 from ...reference import Platform
 from ..base import Settings
 
@@ -73,12 +74,18 @@ class Scope:
 
 
 def global_scope(dockerfile: Dockerfile, settings: Settings, target: str, used_build_args: set[str]) -> dict[str, str]:
-    """The values of the ARGs before the first FROM, platform arguments included."""
+    """The values of the ARGs before the first FROM, platform arguments included.
+
+    Raises ``DockerfileError`` for a default that can't be expanded.
+    """
     automatic = platform_args(settings.platform, Platform.host(), target)
     escape = dockerfile.directives.escape
     scope = Scope(settings.build_args, {}, automatic, used_build_args=used_build_args, escape=escape)
     for arg in dockerfile.global_args:
-        scope.declare(arg)
+        try:
+            scope.declare(arg)
+        except DockerfileError as error:
+            raise shown_at(dockerfile, arg.location, error) from error
     return scope.variables
 
 
