@@ -115,7 +115,7 @@ _NESTED = {
     "PUBLISH of two": ("FROM busybox\nPUBLISH /a /b\n", 2, "PUBLISH takes one directory", "write PUBLISH directory"),
     "PUBLISH twice": ("FROM busybox\nPUBLISH /a\nFROM busybox\nPUBLISH /b\n", 4, "more than one", "one root"),
     "PUBLISH not at the end": ("FROM busybox\nPUBLISH /a\nRUN x\n", 2, "is not the last", "only BUILD may follow it"),
-    "PUBLISH of a relative path": ("FROM busybox\nPUBLISH a\n", 2, "path of one directory, not “a”", "write PUBLISH"),
+    "PUBLISH of a relative path": ("FROM busybox\nPUBLISH a\n", 2, "of one directory, not “a”", "write PUBLISH"),
     "a numbered stage beside PUBLISH": (
         "FROM busybox\nFROM busybox\nRUN --mount=from=0,target=/x x\nPUBLISH /etc\n", 3, "by its number", "a name"
     ),

@@ -16,11 +16,12 @@ import msgspec
 from ..dockerfile.instructions import Copy
 from ..dockerfile.parser import located
 from ..dockerfile.rewriting import lines_of, rewritten
-from ..dockerfile.stages import Stage
+from ..dockerfile.stages import Stage, excerpt_for
 from ..engines.base import Built, Engine, Level
 from ..engines.directories import occupied
 from ..errors import ContextError, DockerfileError, UnsupportedError
-from .variables import expanded_path
+from ..oci.config import ContainerConfig
+from .variables import absolute, expanded_path
 
 _MADE_FOR_CONTAINERS: Final = (
     *("dev", "dev/*", "proc", "proc/*", "sys", "sys/*", "run", "run/*"),
@@ -36,10 +37,13 @@ def check_roots(engine: Engine, level: Level) -> None:
         try:
             if copy.root == "in":
                 _check_is_free(engine, level, stage, copy)
-            elif stage.base.base != "scratch":
+            else:
                 _check_is_whole(engine, level, stage, copy)
         except DockerfileError as error:
             raise located(level.dockerfile.document, copy.location.start, copy.location.end, error) from error
+        except ContextError as error:
+            error.details = error.details or excerpt_for(level.dockerfile, copy.location)
+            raise
 
 
 def _marked(level: Level) -> Iterator[tuple[Stage, Copy]]:
@@ -58,8 +62,17 @@ def _check_is_free(engine: Engine, level: Level, stage: Stage, copy: Copy) -> No
 
 
 def _check_is_whole(engine: Engine, level: Level, stage: Stage, copy: Copy) -> None:
+    path = absolute(copy.sources[0], ContainerConfig())
+    try:
+        published = engine.directory(_built(engine, level, copy.from_), path)
+    except ContextError as error:
+        raise ContextError(
+            f"PUBLISH takes a directory, and there is none at {path} of the image.", hint=error.hint
+        ) from error
+    if stage.base.base == "scratch":
+        return
+    outer = {entry.path for entry in published.walk("")}
     block = _names(engine, _built(engine, level, stage.base.base), "/")
-    outer = set(_names(engine, _built(engine, level, copy.from_), copy.sources[0]))
     gone = [name for name in block if name not in outer and not _is_made(name)]
     if gone:
         raise UnsupportedError(

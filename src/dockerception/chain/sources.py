@@ -95,7 +95,7 @@ class Sources:
 
     def of_outside(self, emitted: Emitted, path: str, name: str = DEFAULT_DOCKERFILE) -> Origin:
         """A level whose Dockerfile is a file of this machine; ``name`` is what its ignore file may be called after."""
-        dockerfile = stages.load(_read_file(path), name=path)
+        dockerfile = stages.load(read_file(path), name=path)
         return Origin(dockerfile=dockerfile, context=self.context_of(emitted, name))
 
     def context_of(self, emitted: Emitted, name: str = DEFAULT_DOCKERFILE) -> Context:
@@ -137,13 +137,13 @@ class Sources:
                 f"There is no {DEFAULT_DOCKERFILE} in {os.path.abspath(request.source)}.",
                 hint="name it with -f FILE, or go to the directory that has it",
             )
-        return _read_file(path), given or DEFAULT_DOCKERFILE
+        return read_file(path), given or DEFAULT_DOCKERFILE
 
     def _read_stdin(self) -> bytes:
         read = self._request.read_stdin
         if read is None:
             raise UsageError("There is no standard input to read the Dockerfile from.")
-        return _read_text(read, "on standard input")
+        return read_text(read, "The Dockerfile on standard input")
 
     def _from_stdin(self) -> tuple[Toc, str, str, str]:
         request = self._request
@@ -228,22 +228,25 @@ def _check_directory(source: str) -> None:
         raise ContextError(f"The context {source} {what}; it must be a directory or “-”.", hint=hint)
 
 
-def _read_file(path: str) -> bytes:
+def read_file(path: str, hint: str = "check the path after -f") -> bytes:
+    """A Dockerfile of this machine.  Raises ``DockerfileError``, with ``hint`` where it can't be read."""
     try:
         with open(path, "rb") as file:
-            return _read_text(file.read, path)
+            return read_text(file.read, f"The Dockerfile {path}")
     except OSError as error:
-        raise DockerfileError(
-            f"The Dockerfile {path} can't be read: {error.strerror}.", hint="check the path after -f"
-        ) from error
+        raise DockerfileError(f"The Dockerfile {path} can't be read: {error.strerror}.", hint=hint) from error
 
 
-def _read_text(read: Callable[[int], bytes], where: str) -> bytes:
+def read_text(read: Callable[[int], bytes], name: str) -> bytes:
+    """A Dockerfile to its end.  Raises ``DockerfileError`` for one that nobody can have written."""
     text = bytearray()
     while chunk := read(_CHUNK):
         text += chunk
         if len(text) > _MAX_DOCKERFILE:
-            raise DockerfileError(f"The Dockerfile {where} is larger than {_MAX_DOCKERFILE >> 20} MiB.")
+            raise DockerfileError(
+                f"{name} is larger than {_MAX_DOCKERFILE >> 20} MiB.",
+                hint="is it a Dockerfile? large files belong into the context, and COPY takes them from there",
+            )
     return bytes(text)
 
 

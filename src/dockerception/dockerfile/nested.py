@@ -54,7 +54,7 @@ def split(dockerfile: Dockerfile) -> tuple[Part, ...]:
     """The levels of a file.  The last one has a BUILD where the next Dockerfile is in the context that it names.
 
     Raises ``DockerfileError`` for a BUILD that names a Dockerfile though instructions follow it, and as
-    ``check_roots`` does.
+    ``check_root_rules`` does.
     """
     document = dockerfile.document
     builds = [one for stage in dockerfile.stages for one in stage.instructions if isinstance(one, Build)]

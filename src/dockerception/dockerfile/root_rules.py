@@ -15,7 +15,7 @@ from .words import expand
 _WILDCARDS: Final = frozenset("*?[]\\")
 
 
-def check_roots(dockerfile: Dockerfile) -> None:
+def check_root_rules(dockerfile: Dockerfile) -> None:
     """Raise ``DockerfileError`` with the lines of an IN or a PUBLISH that can't be built as it stands."""
     problem = _problem(dockerfile)
     if problem is not None:

@@ -17,15 +17,15 @@ from ..errors import DockerfileError
 from .instructions import Copy, From, In, Instruction, Lines, Publish, Run, print_instruction
 from .parser import located
 from .rewriting import Line, directive_lines, lines_of, rewritten
-from .root_rules import check_roots, directory_of
+from .root_rules import check_root_rules, directory_of
 from .stages import Dockerfile, Stage
 
 
 def with_plain_stages(dockerfile: Dockerfile) -> Dockerfile:
-    """The same build without IN and PUBLISH.  Raises ``DockerfileError`` as ``check_roots`` does."""
+    """The same build without IN and PUBLISH.  Raises ``DockerfileError`` as ``check_root_rules`` does."""
     if not _is_written_with(dockerfile):
         return dockerfile
-    check_roots(dockerfile)
+    check_root_rules(dockerfile)
     return _Rewriting(dockerfile).result()
 
 

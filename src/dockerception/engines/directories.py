@@ -1,4 +1,4 @@
-"""Directories of built images: what BUILD may take, and how it is told what is wrong with one."""
+"""Directories of built images: what BUILD and PUBLISH may take, and how it is told what is wrong with one."""
 
 from __future__ import annotations
 
@@ -24,14 +24,20 @@ def open_directory(files: Context, directory: str) -> Subtree:
     check_path(path)
     entry = files.find(path)
     if entry is None or entry.kind != DIRECTORY:
-        what = "is not there" if entry is None else f"is a {entry.kind}"
-        above = next(each for each in _above(path) if (files.find(each) or entry) is not None)
-        raise ContextError(
-            f"BUILD takes a directory, and /{path} {what} in the image; in /{above} there is:"
-            f" {listed(files.children(above))}.",
-            hint="make it in a RUN before",
-        )
+        raise no_directory("BUILD", files, path)
     return Subtree(files, path, keeps_owners=False)
+
+
+def no_directory(keyword: str, files: Context, path: str) -> ContextError:
+    """The error for an instruction that takes a directory where ``path`` is none."""
+    entry = files.find(path)
+    what = "is not there" if entry is None else f"is a {entry.kind}"
+    above = next(each for each in _above(path) if (files.find(each) or entry) is not None)
+    return ContextError(
+        f"{keyword} takes a directory, and /{path} {what} in the image; in /{above} there is:"
+        f" {listed(files.children(above))}.",
+        hint="make it in a RUN before",
+    )
 
 
 def check_path(path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,12 @@ from ...context.compose import Filtered, Subtree
 from ...context.patterns import has_wildcards
 from ...dockerfile import instructions as ins
 from ...errors import ContextError
+from ...oci.entry import DIRECTORY
+from ..directories import no_directory
+
+FILLED: Final = "in"
+PUBLISHED: Final = "publish"
+"""The marks of a COPY that stands for IN or PUBLISH (``Copy.root``)."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +40,8 @@ def find_sources(
 
     Raises ``ContextError`` for one without wildcards that is not there; a wildcard may match nothing.
     """
+    if isinstance(instruction, ins.Copy) and instruction.root == PUBLISHED:
+        return [_published(instruction.sources[0], context)]
     unpacks = isinstance(instruction, ins.Add) and instruction.unpack is not False
     found = []
     for pattern in instruction.sources:
@@ -53,6 +62,15 @@ def find_sources(
                 raise missing(match, context)
             found.append(Source(context=context, path=match, followed=followed, unpacks=unpacks))
     return found
+
+
+def _published(directory: str, context: Context) -> Source:
+    """The directory of a PUBLISH; its name is no pattern."""
+    path = select.resolve(context, select.clean(directory))
+    entry = context.find(path)
+    if entry is None or entry.kind != DIRECTORY:
+        raise no_directory("PUBLISH", context, path)
+    return Source(context=context, path=path, followed=path)
 
 
 def _with_parents(source: str, context: Context) -> Source:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ...context.base import Context
 from ...oci.entry import DIRECTORY, join, parent
 from ..directories import occupied
-from .matching import Source
+from .matching import FILLED, PUBLISHED, Source
 from .planting import Planting
 
-FILLED: Final = "in"
-PUBLISHED: Final = "publish"
+__all__ = ["FILLED", "PUBLISHED", "check_is_free", "remove_missing"]
 
 
 def check_is_free(below: Context, planting: Planting, destination: str) -> None:
