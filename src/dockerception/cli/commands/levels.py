@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("file", metavar="FILE | -", type=click.Path(allow_dash=True))
 @option("--format", type=click.Choice(["text", "json"]), default="text", help="json: one object a line.")
 def command(file: str, format: str) -> None:
-    """Show the levels that a Dockerfile builds, their stages, and what each reads.
+    """Show the levels that a Dockerfile builds, and what each reads.
 
     FILE is a Dockerfile, or a directory that has one.  IN and PUBLISH are shown as the stages that they stand for.
     Nothing is built: what a build argument changes, and a Dockerfile that is written on the way, are not known.
