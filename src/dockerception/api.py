@@ -11,13 +11,14 @@ from contextlib import contextmanager, nullcontext
 from .ception import Chain, LevelSummary, Outcome
 from .chain.emitting import Emitted
 from .engines import choice
-from .engines.base import Engine, Settings
+from .engines.base import EPOCH_VARIABLE, Engine, Settings
+from .engines.outputs import rewrites_times
 from .errors import DockerceptionError, UsageError
 from .oci.entry import FILE
 from .progress import Notice, Reporter, silent
 from .proxies import find_proxies
 from .reference import Platform
-from .request import BuildRequest, epoch_from_environment
+from .request import BuildRequest, find_epoch
 from .store.store import Store
 
 __all__ = ["EmittedContext", "LevelSummary", "Outcome", "assemble", "build", "context"]
@@ -132,9 +133,11 @@ def _make_room(store: Store, cap: int | None, report: Reporter) -> None:
 
 
 def _settings(request: BuildRequest) -> Settings:
-    epoch = request.epoch if request.epoch is not None else epoch_from_environment()
+    epoch = request.epoch if request.epoch is not None else find_epoch(request.build_args)
+    started = int(time.time())
+    fixed = {} if epoch is None else {EPOCH_VARIABLE: str(epoch)}
     return Settings(
-        build_args=request.build_args,
+        build_args={**request.build_args, **fixed},
         build_contexts=request.build_contexts,
         proxies=find_proxies(request.build_args),
         network=request.network,
@@ -148,8 +151,10 @@ def _settings(request: BuildRequest) -> Settings:
         allow=request.allow,
         pull=request.pull,
         explain=request.explain,
-        epoch=int(time.time()) if epoch is None else epoch,
+        epoch=started if epoch is None else epoch,
         is_epoch_fixed=epoch is not None,
+        started=started,
+        rewrites_times=rewrites_times(request.outputs),
         limits=request.limits,
         max_context=request.max_context,
     )

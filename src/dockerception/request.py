@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from .engines.base import Network, Output, Secret, SshAgent
+from .engines.base import EPOCH_VARIABLE, Network, Output, Secret, SshAgent
 from .errors import UsageError
 from .limits import NONE, Limits
 from .reference import Platform, Reference
@@ -75,11 +75,14 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
         return f"{source} {os.path.realpath(self.dockerfile) if os.path.isfile(self.dockerfile) else self.dockerfile}"
 
 
-def epoch_from_environment() -> int | None:
-    """``SOURCE_DATE_EPOCH`` in seconds, None where it is not set; raises ``UsageError`` if it is no number."""
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+def find_epoch(build_args: Mapping[str, str]) -> int | None:
+    """``SOURCE_DATE_EPOCH`` in seconds, of a build argument, else of the environment; None where it is not set.
+
+    Raises ``UsageError`` if it is no number.
+    """
+    text = build_args.get(EPOCH_VARIABLE, os.environ.get(EPOCH_VARIABLE, ""))
     if not text:
         return None
-    if not text.isdigit():
-        raise UsageError(f"SOURCE_DATE_EPOCH is “{text}”.", hint="set it to whole seconds since 1970, or unset it")
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{EPOCH_VARIABLE} is “{text}”.", hint="set it to whole seconds since 1970, or unset it")
     return int(text)

@@ -12,9 +12,9 @@ import msgspec
 from click import Context as ClickContext
 
 from ..engines.base import Output
-from ..engines.outputs import is_push, names_of
+from ..engines.outputs import annotated, check_annotations, is_push, names_of, rewrites_times
 from ..errors import ContextError, DockerceptionError, UsageError
-from ..request import BuildRequest, epoch_from_environment
+from ..request import BuildRequest, find_epoch
 from . import limit_options, output
 from .click_types import Command, mistake
 from .files import check_writable, terminal_error, write_text
@@ -70,12 +70,13 @@ def as_options(ctx: ClickContext) -> Options:
 def make_request(options: Options) -> BuildRequest:
     """The request that options stand for.  Raises ``UsageError`` for a bad SOURCE_DATE_EPOCH."""
     needs_stdin = "-" in (options.path, options.file)
+    build_args = {name: value for name, value in options.build_arg if value is not None}
     return BuildRequest(
         source=options.path,
         read_stdin=_read_stdin if needs_stdin else None,
         dockerfile=options.file,
         tags=options.tag,
-        build_args={name: value for name, value in options.build_arg if value is not None},
+        build_args=build_args,
         build_contexts=dict(options.build_context),
         target=options.target,
         labels=dict(options.label),
@@ -106,7 +107,7 @@ def make_request(options: Options) -> BuildRequest:
         emit_timeout=options.emit_timeout,
         max_depth=options.max_depth,
         max_context=options.max_context,
-        epoch=epoch_from_environment(),
+        epoch=find_epoch(build_args),
         store=options.store,
         keep_storage=options.keep_storage,
         isolation=options.isolation,
@@ -179,13 +180,16 @@ def check_builder_tag(options: Options) -> None:
 
 
 def _outputs(options: Options) -> tuple[Output, ...]:
-    """All outputs, those that have an option of their own last."""
+    """All outputs, those that have an option of their own last, with the annotations that are for all."""
     flags = (("load", options.load), ("registry", options.push))
-    return (*options.output, *(Output(type=kind) for kind, is_wanted in flags if is_wanted))
+    outputs = (*options.output, *(Output(type=kind) for kind, is_wanted in flags if is_wanted))
+    return tuple(annotated(output, options.annotation) for output in outputs)
 
 
 def _check_outputs(options: Options) -> None:
-    for each in (*options.output, *((Output(type="registry"),) if options.push else ())):
+    check_annotations(options.annotation, _outputs(options))
+    rewrites_times(options.output)
+    for each in _outputs(options):
         if is_push(each) and not names_of(each, options.tag):
             raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME")
     to_stdout = [each for each in options.output if each.destination == "-"]

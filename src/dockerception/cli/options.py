@@ -12,6 +12,7 @@ from .. import sizes
 from ..engines import choice
 from ..engines.base import Network, Output, Secret, SshAgent
 from ..limits import Ulimit
+from ..oci.annotating import Annotation
 from ..reference import Platform, Reference
 from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, Isolation
 from . import limit_options, privileges, values
@@ -34,6 +35,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     build_context: tuple[tuple[str, str], ...] = ()
     label: tuple[tuple[str, str], ...] = ()
+    annotation: tuple[tuple[Annotation, ...], ...] = ()
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()
     cache_from: tuple[str, ...] = ()
@@ -267,6 +269,14 @@ RESULT: Final = (
         multiple=True,
         type=Value("label", values.label),
         help="Set a label of the image.",
+    ),
+    _common(
+        "--annotation",
+        metavar="[PLACE:]KEY=VALUE",
+        multiple=True,
+        type=Value("annotation", values.annotation),
+        help="Annotate what outputs write: PLACE is manifest, manifest-descriptor, index or index-descriptor, several"
+        " separated by commas, with [PLATFORM] behind it perhaps.  [default: manifest]",
     ),
     _common(
         "-o",

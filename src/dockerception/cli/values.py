@@ -10,8 +10,11 @@ from ..engines import outputs
 from ..engines.attributes import fields
 from ..engines.base import Output
 from ..errors import UsageError
+from ..oci import annotating
+from ..oci.annotating import Annotation, is_annotation
 
 _DURATION: Final = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_ANNOTATION: Final = re.compile(r"(?:([a-z,-]+)(?:\[([^\]]*)\])?:)?([^=\s]+)=(.*)", re.DOTALL)
 _SECONDS: Final = (86400, 3600, 60, 1)
 _OUTPUT_TYPES: Final = ("docker", "oci", "tar", "local", "image", "registry")
 
@@ -38,6 +41,15 @@ def label(text: str) -> tuple[str, str]:
     if not key:
         raise UsageError(f"“{text}” has no key.", hint="write KEY=VALUE")
     return key, value
+
+
+def annotation(text: str) -> tuple[Annotation, ...]:
+    """``[PLACE[,PLACE…][[PLATFORM]]:]KEY=VALUE``, as ``docker buildx build`` has it."""
+    found = _ANNOTATION.fullmatch(text)
+    if found is None:
+        raise UsageError(f"“{text}” is not an annotation.", hint="write KEY=VALUE, or index:KEY=VALUE")
+    places = (found[1] or annotating.MANIFEST).split(",")
+    return tuple(annotating.made(place, found[2], found[3], found[4]) for place in places)
 
 
 def variable(text: str) -> tuple[str, str | None]:
@@ -87,7 +99,8 @@ def output(text: str) -> Output:
         key, equals, value = field.partition("=")
         if not equals:
             raise UsageError(f"“{field}” in the output “{text}” is not KEY=VALUE.", hint="e.g. type=oci,dest=app.tar")
-        pairs[key.strip().lower()] = value
+        name = key.strip()
+        pairs[name if is_annotation(name) else name.lower()] = value
     return _complete(text, pairs)
 
 

@@ -18,6 +18,11 @@ Network = Literal["default", "none", "host"]
 PROXY_VARIABLES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY")
 """A RUN sees them, in upper and lower case, without an ARG; then they enter neither keys nor images."""
 
+EPOCH_VARIABLE: Final = "SOURCE_DATE_EPOCH"
+
+UNDECLARED_ARGS: Final = frozenset({EPOCH_VARIABLE, *PROXY_VARIABLES, *(name.lower() for name in PROXY_VARIABLES)})
+"""Build arguments that mean something without an ARG."""
+
 INSECURE: Final = "security.insecure"
 ENTITLEMENTS: Final = (INSECURE, "network.host")
 """What ``--allow`` takes.  The network of a RUN is the host's anyhow, where nothing else is said."""
@@ -65,7 +70,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.  ``secrets`` and ``ssh`` are what steps
     find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``), ``limits`` what they and
     builders may use.  ``explain`` asks for a
-    ``StepExplained`` of steps that have to be done again.
+    ``StepExplained`` of steps that have to be done again.  ``started`` is when the build began, whatever the epoch is:
+    the time of files that have no other.  ``rewrites_times`` asks for published images in which nothing that a
+    Dockerfile adds is newer than the epoch, which is fixed then.
     """
 
     build_args: Mapping[str, str] = {}
@@ -85,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     explain: bool = False
     epoch: int
     is_epoch_fixed: bool = False
+    started: int = 0
+    rewrites_times: bool = False
     max_context: int = 0
 
 
@@ -154,12 +163,14 @@ class Emission(Protocol):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """A published image: ``image`` is the config's digest; sizes in bytes, uncompressed."""
+    """A published image: ``image`` is the config's digest; sizes in bytes, uncompressed.  ``epoch`` is the time of
+    SOURCE_DATE_EPOCH in seconds, None without one: all files have it that leave without an image."""
 
     image: str
     size: int
     names: tuple[Reference, ...] = ()
     layers: tuple[str, ...] = ()
+    epoch: int | None = None
 
 
 class Exported(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +187,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine can do beyond the protocol; ``name`` is what messages call it.
 
     ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
-    ``epoch``: write the given time into images.  ``caches``: read and write caches elsewhere (``cache_from``).
+    ``epoch``: write the given time into images.  ``rewrites``: rewrite times of files to it.
+    ``caches``: read and write caches elsewhere (``cache_from``).
     ``explains``: say why steps miss.  ``secrets``, ``ssh``: have steps read them.
     ``insecure``: run steps with all privileges.  ``limits``: limit what steps and builders use.
     ``roots``: obey the marks of IN and PUBLISH (``Copy.root``); where it does not, they are checked from outside.
@@ -186,6 +198,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     platforms: bool = True
     stage_filters: bool = True
     epoch: bool = True
+    rewrites: bool = False
     caches: bool = False
     explains: bool = False
     secrets: bool = True

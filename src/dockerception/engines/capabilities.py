@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ..errors import UnsupportedError
+from ..errors import UnsupportedError, UsageError
 from ..limits import NONE
 from ..reference import Platform
 from .base import INSECURE, Capabilities, Settings
 
 
 def check(capabilities: Capabilities, settings: Settings) -> None:
-    """Raise ``UnsupportedError`` for the first thing that is asked for and that the engine can't do."""
+    """Raise ``UnsupportedError`` for the first thing that is asked for and that the engine can't do, and ``UsageError``
+    for what none can."""
     name = capabilities.name
     if settings.platform != Platform.host() and not capabilities.platforms:
         raise UnsupportedError(f"Building for {settings.platform} on {Platform.host()} is not supported yet.")
@@ -34,10 +35,24 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
             f"{name} can't limit what steps use (--memory, --cpus, --pids-limit, --shm-size, --ulimit, --timeout).",
             hint="the embedded engine can; for others, limit the daemon, or the builder of docker buildx",
         )
+    _check_times(capabilities, settings)
+
+
+def _check_times(capabilities: Capabilities, settings: Settings) -> None:
     if settings.is_epoch_fixed and not capabilities.epoch:
         raise UnsupportedError(
-            f"{name} can't give its images the time of SOURCE_DATE_EPOCH.",
+            f"{capabilities.name} can't give its images the time of SOURCE_DATE_EPOCH.",
             hint="unset it, or use an engine that can: embedded, or docker with BuildKit",
+        )
+    if settings.rewrites_times and not settings.is_epoch_fixed:
+        raise UsageError(
+            "rewrite-timestamp=true has no time to rewrite to.",
+            hint="set SOURCE_DATE_EPOCH to whole seconds since 1970, e.g. $(git log -1 --pretty=%ct)",
+        )
+    if settings.rewrites_times and not capabilities.rewrites:
+        raise UnsupportedError(
+            f"{capabilities.name} can't rewrite times of files in layers (rewrite-timestamp=true).",
+            hint="the engine embedded can, and buildx with builders that are no part of a daemon",
         )
 
 

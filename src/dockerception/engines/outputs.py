@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal
 
 import msgspec
 
 from ..errors import UsageError
+from ..oci import annotating
+from ..oci.annotating import Annotation
 from ..reference import Reference
 from .base import Output
 
 Compression = Literal["gzip", "zstd", "uncompressed"]
 COMPRESSIONS: Final[tuple[Compression, ...]] = ("gzip", "zstd", "uncompressed")
 _LEVELS: Final = {"gzip": range(10), "zstd": range(1, 23)}
-_ANNOTATION: Final = ("annotation.", "annotation-manifest.")
+_REWRITE: Final = "rewrite-timestamp"
 _PACKING: Final = ("compression", "compression-level", "force-compression", "oci-mediatypes")
+_MANIFEST: Final = ("name", *_PACKING, _REWRITE)
+_PUSH: Final = ("push", "push-by-digest", "registry.insecure")
 _ATTRIBUTES: Final = {
-    "oci": ("tar", "compression", "compression-level", "force-compression"),
-    "image": ("name", "push", *_PACKING),
-    "registry": ("name", "push", *_PACKING),
+    "oci": ("tar", *_MANIFEST),
+    "docker": _MANIFEST,
+    "load": _MANIFEST,
+    "image": (*_PUSH, *_MANIFEST),
+    "registry": (*_PUSH, *_MANIFEST),
 }
+"""Those of ``docker buildx build``, by output type, but for what is about its own store, and for eStargz."""
+_WITH_MANIFESTS: Final = ("oci", "docker", "image", "registry")
+_FLAGS: Final = ("tar", "push-by-digest", "registry.insecure", _REWRITE)
 
 
 class Packing(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,21 +43,22 @@ class Packing(msgspec.Struct, frozen=True, kw_only=True):
     level: int | None = None
     is_forced: bool = False
     is_oci: bool = True
-    annotations: dict[str, str] = {}
+    annotations: tuple[Annotation, ...] = ()
     is_given: bool = False
 
 
 def check(output: Output) -> Output:
     """The output itself; raises ``UsageError`` for an attribute or a value that its type does not have."""
     known = _ATTRIBUTES.get(output.type, ())
-    for name, _ in output.attributes:
-        if name in known or (known and name.startswith(_ANNOTATION)):
-            continue
-        there = ", ".join((*known, "annotation.KEY")) if known else "none but dest"
-        raise UsageError(f"The output type={output.type} has no attribute “{name}”.", hint=f"it has {there}")
+    for name, value in output.attributes:
+        if name in known:
+            if name in _FLAGS:
+                read_flag(name, value)
+        elif not (known and annotating.is_annotation(name)):
+            there = ", ".join((*known, "annotation.KEY")) if known else "none but dest"
+            raise UsageError(f"The output type={output.type} has no attribute “{name}”.", hint=f"it has {there}")
     read_packing(output.attributes)
     is_push(output)
-    read_flag("tar", dict(output.attributes).get("tar", "true"))
     names_of(output, ())
     return output
 
@@ -75,27 +85,88 @@ def names_of(output: Output, names: tuple[Reference, ...]) -> tuple[Reference, .
     return tuple(Reference.parse(name.strip()) for name in given.split(",")) if given else names
 
 
+def names_to_give(outputs: Sequence[Output], names: tuple[Reference, ...]) -> tuple[Reference, ...]:
+    """The names that an image gets where the engine keeps images: its own, and those of ``type=image,name=…`` and
+    ``type=docker,name=…``, which are about such places."""
+    more = (name for output in outputs if output.type in ("image", "load") for name in names_of(output, ()))
+    return tuple(dict.fromkeys((*names, *more)))
+
+
+def has_flag(output: Output, name: str) -> bool:
+    """Whether an attribute that is false by default is true."""
+    return read_flag(name, dict(output.attributes).get(name, "false"))
+
+
+def rewrites_times(outputs: Sequence[Output]) -> bool:
+    """Whether a build is to rewrite the times of what it adds (``rewrite-timestamp``).
+
+    A build has one image, which all outputs get.  So ``UsageError`` is raised where they disagree.
+    """
+    said = {value for output in outputs for value in _rewrites(output)}
+    if len(said) > 1:
+        raise UsageError(
+            "One output has rewrite-timestamp=true, and another one false, but a build has one image.",
+            hint="say the same of both, or build twice: all steps are cached",
+        )
+    return True in said
+
+
+def _rewrites(output: Output) -> list[bool]:
+    return [read_flag(name, value) for name, value in output.attributes if name == _REWRITE]
+
+
+def annotated(output: Output, more: Iterable[Iterable[Annotation]]) -> Output:
+    """An output with more annotations, where it has manifests; its own are stronger."""
+    if output.type not in _ATTRIBUTES:
+        return output
+    attributes = dict(annotating.attribute(each) for group in more for each in group)
+    own = {annotating.read(*each) for each in output.attributes if annotating.is_annotation(each[0])}
+    for each in own:
+        attributes.pop(annotating.attribute(each)[0], None)
+    return msgspec.structs.replace(output, attributes=(*output.attributes, *attributes.items()))
+
+
+def check_annotations(more: Sequence[object], outputs: Sequence[Output]) -> None:
+    """Raise ``UsageError`` for annotations where no output writes a manifest that could have them."""
+    if more and not any(output.type in _WITH_MANIFESTS for output in outputs):
+        raise UsageError(
+            "--annotation needs an output that writes a manifest.",
+            hint="add --push, or -o type=oci,dest=FILE; what is only in a store has labels (--label)",
+        )
+
+
+def check_places(outputs: Sequence[Output], platforms: int) -> None:
+    """Raise ``UsageError`` for annotations of an index where there is none: an image for one platform has no index."""
+    for output in outputs:
+        nowhere = annotating.of_indexes(read_packing(output.attributes).annotations)
+        if nowhere and platforms < 2:
+            raise UsageError(
+                f"There is no {nowhere[0].place} to annotate with “{nowhere[0].key}”: the image is for one platform.",
+                hint="annotate the manifest: annotation.KEY=VALUE",
+            )
+
+
 def read_packing(attributes: Sequence[tuple[str, str]], *, default: Compression = "gzip") -> Packing:
     """The packing that an output's attributes describe; others are passed over.
 
     Raises ``UsageError`` for a value that there is not.
     """
-    given = {name: value for name, value in attributes if name in _PACKING or name.startswith(_ANNOTATION)}
+    given = {name: value for name, value in attributes if name in _PACKING}
+    found = tuple(annotating.read(name, value) for name, value in attributes if annotating.is_annotation(name))
     compression = given.get("compression", default)
     if compression not in COMPRESSIONS:
         raise UsageError(f"“{compression}” is not a compression.", hint=f"choose one of {', '.join(COMPRESSIONS)}")
     is_oci = read_flag("oci-mediatypes", given.get("oci-mediatypes", "true"))
-    annotations = {name.partition(".")[2]: value for name, value in given.items() if name.startswith(_ANNOTATION)}
-    if not is_oci and (compression == "zstd" or annotations):
-        what = "annotations" if annotations else "layers in zstd"
+    if not is_oci and (compression == "zstd" or found):
+        what = "annotations" if found else "layers in zstd"
         raise UsageError(f"Docker's media types know no {what}.", hint="leave oci-mediatypes=false out")
     return Packing(
         compression=compression,
         level=_level(given.get("compression-level", ""), compression),
         is_forced=read_flag("force-compression", given.get("force-compression", "false")),
         is_oci=is_oci,
-        annotations=annotations,
-        is_given=bool(given),
+        annotations=found,
+        is_given=bool(given or found),
     )
 
 

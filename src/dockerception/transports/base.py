@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from ..oci.annotating import Annotations
 from ..oci.manifest import Descriptor
 from ..reference import Platform, Reference
 
@@ -57,10 +58,12 @@ class OutgoingLayer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """An image on its way out, complete and verified."""
+    """An image on its way out, complete and verified.  ``is_oci`` chooses between OCI's media types and Docker's, which
+    know neither zstd nor annotations."""
 
     config_bytes: bytes
     layers: tuple[OutgoingLayer, ...]
     names: tuple[Reference, ...]
     platform: Platform
-    annotations: dict[str, str] = {}
+    annotations: Annotations = Annotations()
+    is_oci: bool = True

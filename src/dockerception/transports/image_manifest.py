@@ -29,12 +29,11 @@ class ImageManifest(msgspec.Struct, frozen=True, kw_only=True):
     config: Descriptor
 
 
-def image_manifest(image: Outgoing, *, is_oci: bool = True) -> ImageManifest:
-    """The manifest of an image, with OCI's media types or with Docker's.
-
-    Docker's know neither zstd nor annotations: ``UsageError``.
-    """
-    if not is_oci and image.annotations:
+def image_manifest(image: Outgoing) -> ImageManifest:
+    """The manifest of an image, and the descriptor that leads to it.  Raises ``UsageError`` for what Docker's media
+    types do not know."""
+    is_oci, own = image.is_oci, image.annotations.manifest
+    if not is_oci and own:
         raise UsageError("Docker's manifests have no annotations.", hint="leave oci-mediatypes=false out")
     config_type = media_types.OCI_CONFIG if is_oci else media_types.DOCKER_CONFIG
     manifest_type = media_types.OCI_MANIFEST if is_oci else media_types.DOCKER_MANIFEST
@@ -44,10 +43,14 @@ def image_manifest(image: Outgoing, *, is_oci: bool = True) -> ImageManifest:
         media_type=manifest_type,
         config=config,
         layers=tuple(_layer(layer.blob, is_oci=is_oci) for layer in image.layers),
-        annotations=image.annotations or None,
+        annotations=own or None,
     )
     data = manifest.encode(document)
-    return ImageManifest(data=data, descriptor=manifest.describe(data, manifest_type), config=config)
+    descriptor = manifest.describe(data, manifest_type)
+    of_descriptor = image.annotations.manifest_descriptor or None
+    return ImageManifest(
+        data=data, descriptor=msgspec.structs.replace(descriptor, annotations=of_descriptor), config=config
+    )
 
 
 def _layer(blob: Descriptor, *, is_oci: bool) -> Descriptor:

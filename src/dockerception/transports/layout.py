@@ -43,7 +43,8 @@ class LayoutDocuments(msgspec.Struct, frozen=True, kw_only=True):
                 entries.append(descriptor)
         for reference, descriptors in named.items():
             found = descriptors[0] if len(descriptors) == 1 else _add_index(descriptors, blobs)
-            entries.append(msgspec.structs.replace(found, annotations=_annotations(reference)))
+            named_so = {**(found.annotations or {}), **_annotations(reference)}
+            entries.append(msgspec.structs.replace(found, annotations=named_so))
         return cls(blobs=blobs, entries=tuple(entries))
 
     @property

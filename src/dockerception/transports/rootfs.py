@@ -92,33 +92,38 @@ class DirectoryRootfs:
         """Nothing stays open."""
 
 
-def write_tar(context: Context, sink: Callable[[bytes], None]) -> None:
+def write_tar(context: Context, sink: Callable[[bytes], None], *, mtime: int | None = None) -> None:
     """Write a file tree as an uncompressed tar to ``sink``, which gets its bytes in order (see ``tar_chunks``)."""
-    for chunk in tar_chunks(context):
+    for chunk in tar_chunks(context, mtime=mtime):
         sink(chunk)
 
 
-def tar_chunks(context: Context) -> Iterator[bytes]:
-    """A file tree as an uncompressed tar, owners 0:0 unless the context keeps them.  Equal trees give equal bytes."""
+def tar_chunks(context: Context, *, mtime: int | None = None) -> Iterator[bytes]:
+    """A file tree as an uncompressed tar, owners 0:0 unless the context keeps them.  Equal trees give equal bytes.
+
+    ``mtime``, in seconds since 1970, is the time of every entry; None keeps the entries' own.
+    """
     links = LinkOrder(context.find, context.read)
-    return map(bytes, tarwriter.write(_entries(context, links), links.contents))
+    return map(bytes, tarwriter.write(_entries(context, links, mtime), links.contents))
 
 
-def write_directory(context: Context, directory: str) -> list[str]:
+def write_directory(context: Context, directory: str, *, mtime: int | None = None) -> list[str]:
     """Write a file tree into a directory, which is made if missing.  Returns notes for the user.
 
+    ``mtime`` is as with ``tar_chunks``.
     As with ``docker buildx``, files that are there already stay unless the tree has something of the same path, which
     replaces them.  No link is followed below ``directory``, neither one that was there nor one of the tree.  Owners are
     kept only for root.  What a directory can't hold (device nodes, attributes that this user may not set) is left out
     with a note.  Raises ``TransportError`` if the directory can't be written.
     """
     links = LinkOrder(context.find, context.read)
-    return TreeWriter(directory, links.contents, keeps_owners=os.geteuid() == 0).write(_entries(context, links))
+    return TreeWriter(directory, links.contents, keeps_owners=os.geteuid() == 0).write(_entries(context, links, mtime))
 
 
-def _entries(context: Context, links: LinkOrder) -> Iterator[Entry]:
+def _entries(context: Context, links: LinkOrder, mtime: int | None) -> Iterator[Entry]:
+    changes = {**({} if context.keeps_owners else {"uid": 0, "gid": 0}), **({} if mtime is None else {"mtime": mtime})}
     for entry in links.entries(context.walk("")):
-        yield entry if context.keeps_owners else msgspec.structs.replace(entry, uid=0, gid=0)
+        yield msgspec.structs.replace(entry, **changes) if changes else entry
 
 
 def _digest(read: Read) -> str:

@@ -25,6 +25,7 @@ ROWS = {
     "`--platform`": "platforms",
     "`--no-cache-filter": "stage_filters",
     "SOURCE_DATE_EPOCH": "epoch",
+    "`rewrite-timestamp": "rewrites",
     "`--cache-from`": "caches",
     "`--explain`": "explains",
     "`--secret`": "secrets",

@@ -30,7 +30,7 @@ def connect(name: str, store: Store, report: Reporter, *, helper: str = "") -> B
     ``helper`` is what ``--emit-helper`` says.  Raises ``UsageError``, ``MachineError`` and ``TransportError``.
     """
     builder = find_builder(name)
-    able = capabilities(builder.name)
+    able = capabilities(builder.name, is_docker=builder.is_docker)
     steps = Steps(report)
     solving = Solving(builder, steps, report)
     embedded = EmbeddedEngine(store, report=report, steps=steps)
@@ -44,9 +44,9 @@ def connect(name: str, store: Store, report: Reporter, *, helper: str = "") -> B
     return BuildxEngine(solving, levels, new_contexts, store, helper=helper, capabilities=able)
 
 
-def capabilities(builder: str) -> Capabilities:
-    """What a builder of that name can do."""
-    return Capabilities(name=f"The builder “{builder}” of buildx", caches=True)
+def capabilities(builder: str, *, is_docker: bool = False) -> Capabilities:
+    """What a builder of that name can do; ``is_docker`` says that it is part of a daemon."""
+    return Capabilities(name=f"The builder “{builder}” of buildx", caches=True, rewrites=not is_docker)
 
 
 def _in_daemon(

@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import DockerceptionError, UnsupportedError
 from ...progress import Reporter
-from ..base import Level, Settings
+from ..base import Level
 from ..daemon import buildkit_call
 from ..daemon.building import BuildOrder
 from ..daemon.caches import cache_options
@@ -123,7 +123,7 @@ def order(prepared: Prepared, dockerfile: bytes) -> BuildOrder:
         dockerfile=dockerfile,
         context=level.context,
         target=level.target,
-        build_args=_build_args(settings),
+        build_args=settings.build_args,
         network=settings.network,
         secrets=settings.secrets,
         ssh=settings.ssh,
@@ -133,8 +133,3 @@ def order(prepared: Prepared, dockerfile: bytes) -> BuildOrder:
         no_cache_stages=frozenset(name for name in filters if name != "emit" and not name.startswith("level:")),
         caches=tuple(cache_options(settings, level.index)),
     )
-
-
-def _build_args(settings: Settings) -> dict[str, str]:
-    epoch = {"SOURCE_DATE_EPOCH": str(settings.epoch)} if settings.is_epoch_fixed else {}
-    return {**settings.build_args, **epoch}

@@ -75,7 +75,9 @@ class StoreLevels:
         image = self._labelled(_handle(built), labels) if labels else _handle(built).image
         image = self._store.images.add(image.config_bytes, image.layers, names)
         self._published[image.image] = (_handle(built), labels)
-        return Result(image=image.image, size=self._size(image), names=names, layers=image.layers)
+        settings = _handle(built).prepared.level.settings
+        epoch = settings.epoch if settings.is_epoch_fixed else None
+        return Result(image=image.image, size=self._size(image), names=names, layers=image.layers, epoch=epoch)
 
     def size(self, built: Built) -> int:
         """The sum of its layers in bytes, uncompressed."""
@@ -88,7 +90,11 @@ class StoreLevels:
             return self._embedded.export(result, output)
         handle, labels = published
         pushed = []
-        others = [f"{key}={value}" for key, value in output.attributes if key not in ("name", "push")]
+        # One image has one kind of times: what another output has said counts here, too.
+        said = {key: value for key, value in output.attributes if key not in ("name", "push")}
+        if handle.prepared.level.settings.rewrites_times:
+            said["rewrite-timestamp"] = "true"
+        others = [f"{key}={value}" for key, value in said.items()]
         for name in names_of(output, result.names):
             option = ",".join(["--output=type=image", "push=true", f"name={name}", *others])
             pushed.append(self._push(msgspec.structs.replace(handle.prepared, forces=False), labels, option, name))
@@ -104,7 +110,8 @@ class StoreLevels:
             archive = os.path.join(folder, _ARCHIVE)
             # Layers that the builder made are sent as they are: they are compressed when they leave our store.
             output = f"--output=type=oci,dest={archive},compression=uncompressed"
-            is_cached = self._solve(prepared, labels, output)
+            rewriting = ",rewrite-timestamp=true" if prepared.level.settings.rewrites_times else ""
+            is_cached = self._solve(prepared, labels, output + rewriting)
             return self._imported(archive, prepared.level.settings), is_cached
 
     def _push(self, prepared: Prepared, labels: Mapping[str, str], option: str, name: Reference) -> Exported:

@@ -19,6 +19,7 @@ from ..base import Built, Capabilities, EmitRequest, Exported, Level, Material, 
 from ..embedded.engine import EmbeddedEngine
 from ..embedded.steps import Steps
 from ..emission import PipeEmission, nothing_to_run
+from ..outputs import is_push
 from . import leftovers
 from .api import Daemon, ImageFacts
 from .building import Builder, BuildOrder
@@ -79,7 +80,7 @@ class DaemonEngine:
                 dockerfile=references.text(names),
                 context=level.context,
                 target=level.target,
-                build_args=_build_args(settings),
+                build_args=settings.build_args,
                 network=settings.network,
                 secrets=settings.secrets,
                 ssh=settings.ssh,
@@ -124,14 +125,17 @@ class DaemonEngine:
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         image = self._labelled(built, labels) if labels else _handle(built).image
         self._name(image, names)
-        return Result(image=image.image, size=image.size, names=names, layers=image.layers)
+        settings = _handle(built).settings
+        epoch = settings.epoch if settings.is_epoch_fixed else None
+        return Result(image=image.image, size=image.size, names=names, layers=image.layers, epoch=epoch)
 
     def size(self, built: Built) -> int:
         return _handle(built).image.size
 
     def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
         """As the protocol has it; an image is in the daemon already, so that ``--load`` has nothing to do."""
-        if output.type in ("image", "load") or (output.type == "docker" and not output.destination):
+        is_here = output.type in ("image", "load") or (output.type == "docker" and not output.destination)
+        if is_here and not is_push(output):
             return ()
         engine = self._own_engine()
         spool = self._store.contexts.new_spool()
@@ -225,11 +229,6 @@ class DaemonEngine:
         if self._embedded is None:
             self._embedded = EmbeddedEngine(self._store, report=self._report, steps=self._steps)
         return self._embedded
-
-
-def _build_args(settings: Settings) -> dict[str, str]:
-    epoch = {"SOURCE_DATE_EPOCH": str(settings.epoch)} if settings.is_epoch_fixed else {}
-    return {**settings.build_args, **epoch}
 
 
 def _stages(settings: Settings) -> frozenset[str]:

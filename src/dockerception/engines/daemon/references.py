@@ -14,10 +14,9 @@ import msgspec
 from ...dockerfile import instructions as ins
 from ...dockerfile.instructions import print_instruction
 from ...dockerfile.stages import Dockerfile, Stage, find_stage, references
-from ..base import PROXY_VARIABLES, Settings
+from ..base import UNDECLARED_ARGS, Settings
 from ..embedded.scope import global_scope
 
-_ALWAYS_USED = frozenset(PROXY_VARIABLES) | frozenset(name.lower() for name in PROXY_VARIABLES)
 _Naming = ins.From | ins.Copy | ins.Run
 
 
@@ -69,7 +68,7 @@ class References:
         """The build arguments that no ARG of these stages declares."""
         args = [one for stage in self._stages for one in stage.instructions if isinstance(one, ins.Arg)]
         declared = {argument.name for arg in (*self._dockerfile.global_args, *args) for argument in arg.arguments}
-        return self._build_args - declared - _ALWAYS_USED
+        return self._build_args - declared - UNDECLARED_ARGS
 
     def text(self, names: Mapping[str, str]) -> bytes:
         """The Dockerfile with other names in the places of these; all else stays, on the same lines."""

@@ -103,14 +103,15 @@ class Caches:
         """The size of a layer's files in bytes, wherever they are."""
         return (self._store.layers.expected(layer) or self._store.layers.get(layer)).size
 
-    def with_inline(self, config: ImageConfig, level: SolvedLevel, faces: Faces) -> ImageConfig:
-        """The config of the last level, with its records where ``type=inline`` is wanted."""
+    def with_inline(self, config: ImageConfig, level: SolvedLevel, layers: Sequence[str], faces: Faces) -> ImageConfig:
+        """The config of the last level, with its records where ``type=inline`` is wanted; ``layers`` are the image's,
+        which may be rewritten ones."""
         if all(target.place is not None for target in self._targets):
             return config
         from .finish import layer_diff_ids
         from .sharing import inline
 
-        return inline.embed(config, level.definition, level.state, layer_diff_ids(faces, level.state.layers))
+        return inline.embed(config, level.definition, level.state, layer_diff_ids(faces, layers))
 
     def export(self, levels: Sequence[SolvedLevel], contexts: Sequence[str], faces: Faces) -> None:
         """Write what was built to where ``--cache-to`` says; ``contexts`` are the keys of the builders' runs.

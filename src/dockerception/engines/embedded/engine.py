@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,7 +16,7 @@ from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing, SourceImage
-from ..base import PROXY_VARIABLES, Built, Capabilities, EmitRequest, Exported, Level, Output, Result, Settings
+from ..base import UNDECLARED_ARGS, Built, Capabilities, EmitRequest, Exported, Level, Output, Result, Settings
 from ..capabilities import check
 from . import keys
 from .bases import Bases
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 # What only work needs is imported when there is work: a build in which nothing changed is done without it.
 
-_ALWAYS_USED: Final = frozenset(PROXY_VARIABLES) | frozenset(name.lower() for name in PROXY_VARIABLES)
-
 
 class _Handle(msgspec.Struct, frozen=True):
     level: Level
@@ -57,7 +55,7 @@ class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
     capabilities = Capabilities(
-        name="The embedded engine", platforms=False, caches=True, explains=True, roots=True, limits=True
+        name="The embedded engine", platforms=False, caches=True, explains=True, rewrites=True, roots=True, limits=True
     )
 
     def __init__(
@@ -132,7 +130,7 @@ class EmbeddedEngine:
             ),
             is_cached=not solver.has_executed,
             materials=tuple(bases.materials),
-            unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - _ALWAYS_USED,
+            unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - UNDECLARED_ARGS,
             handle=_Handle(level, SolvedLevel(stage=stage, state=state, solver=solver)),
         )
 
@@ -199,14 +197,28 @@ class EmbeddedEngine:
     def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
         built = self._whole(built)
         handle = _handle(built)
-        layers, config = handle.layers, built.config
+        settings = handle.level.settings
+        layers, config = self._final_layers(handle), built.config
         if labels:
             merged = {**(config.config.labels or {}), **labels}
             config = msgspec.structs.replace(config, config=msgspec.structs.replace(config.config, labels=merged))
         if not handle.level.will_emit:
-            config = self._caches.with_inline(config, handle.solved, self.faces)
+            config = self._caches.with_inline(config, handle.solved, layers, self.faces)
         image = finish(self._store, self.faces, config, layers, names)
-        return Result(image=image.image, size=self.size(built), names=names, layers=layers)
+        epoch = settings.epoch if settings.is_epoch_fixed else None
+        return Result(image=image.image, size=self.size(built), names=names, layers=layers, epoch=epoch)
+
+    def _final_layers(self, handle: _Handle) -> tuple[str, ...]:
+        """The layers that the level's image has in the end."""
+        settings, state = handle.level.settings, handle.solved.state
+        if not settings.rewrites_times:
+            return state.layers
+        from .rewriting import rewritten
+
+        own = len(state.base_layers)
+        return rewritten(
+            self._store, self.faces, state.layers, base_layers=own, epoch=settings.epoch, steps=self._steps
+        )
 
     def size(self, built: Built) -> int:
         return sum(self._caches.size(layer) for layer in _handle(built).layers)
@@ -225,7 +237,7 @@ class EmbeddedEngine:
 
         image = self._store.images.get(result.image)
         with self._steps.step(describe(output, result.names)) as step:
-            return export(self._store, self.faces, image, result.names, output, self._report, step)
+            return export(self._store, self.faces, image, result, output, self._report, step)
 
     def fetch_context(self, key: str) -> bool:
         return self._caches.fetch_context(key)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable, Iterator, Sequence
 
 from ...context.archives import Archives
@@ -11,7 +10,7 @@ from ...context.lookup_user import User, process_user
 from ...context.lookup_user import owner as owner_ids
 from ...dockerfile import instructions as ins
 from ...errors import ContextError, DockerfileError
-from ...oci.entry import Entry
+from ...oci.entry import Entry, parents
 from ...progress import Notice, Reporter, StepLog
 from ...store.layers import Layer
 from ...store.store import Store
@@ -107,9 +106,8 @@ class Executor:
     ) -> Layer:
         below = self._below(stack)
         owner = _owner(below, instruction.chown)
-        time = self._level.settings.epoch if self._level.settings.is_epoch_fixed else 0
         root = instruction.root if isinstance(instruction, ins.Copy) else ""
-        planting = Planting(below, owner=owner or (0, 0), default_time=time, replaces_anything=root == roots.PUBLISHED)
+        planting = Planting(below, owner=owner or (0, 0), replaces_anything=root == roots.PUBLISHED)
         if root == roots.FILLED:
             roots.check_is_free(below, planting, configuring.absolute(instruction.destination, step.config.working_dir))
         copier = Copier(
@@ -123,7 +121,7 @@ class Executor:
             copier.copy(source)
         if root == roots.PUBLISHED:
             roots.remove_missing(below, planting, sources[0])
-        inline = InlineContext(instruction, time=self._level.settings.epoch)
+        inline = InlineContext(instruction, time=self._level.settings.started)
         for file in instruction.files:
             copier.copy(Source(context=inline, path=file.name, followed=file.name))
         return self._faces.add(planting.finish(), self._readable(planting), wants_tree=wants_tree, below=stack)
@@ -131,9 +129,9 @@ class Executor:
     def _make_working_dir(self, instruction: ins.Workdir, step: Step, stack: Sequence[str], wants_tree: bool) -> Layer:
         below = self._below(stack)
         path = configuring.absolute(instruction.path, step.config.working_dir).lstrip("/")
-        parent = below.find(posixpath.dirname(path))
-        settings = self._level.settings
-        time = settings.epoch if settings.is_epoch_fixed or parent is None else parent.mtime
+        # The time of what it is made in: neither a clock nor SOURCE_DATE_EPOCH, which cached layers would keep.
+        found = (below.find(above) for above in (*reversed(parents(path)), ""))
+        time = next(entry.mtime for entry in found if entry is not None)
         # As BuildKit: a directory made by WORKDIR belongs to the USER of that line.
         user = _user(below, step.config.user)
         planting = Planting(below, owner=(user.uid, user.gid), default_time=time)

@@ -19,7 +19,7 @@ from ...store.images import StoredImage
 from ...store.store import Store
 from ...transports.base import Outgoing
 from .. import outputs
-from ..base import Exported, Output
+from ..base import Exported, Output, Result
 from ..outputs import Packing
 from .faces import Faces
 from .packing import pack
@@ -38,25 +38,25 @@ def export(
     store: Store,
     faces: Faces,
     image: StoredImage,
-    names: tuple[Reference, ...],
+    result: Result,
     output: Output,
     report: Reporter,
     step: RunningStep,
 ) -> tuple[Exported, ...]:
-    """Write an image to where an output says; returns the manifests that it has there, none for what has no manifests.
+    """Write an image, published as ``result``, to where an output says; returns the manifests that it has there, none
+    for what has no manifests.
 
     A file appears whole or not at all.  Raises ``UsageError`` for an output that makes no sense and ``TransportError``
     where it can't be written.
     """
     outputs.check(output)
+    names = outputs.names_of(output, result.names)
     if output.type in ("image", "registry"):
-        if outputs.is_push(output):
-            return _push(store, faces, image, outputs.names_of(output, names), output, report, step)
-        return ()
+        return _push(store, faces, image, names, output, report, step) if outputs.is_push(output) else ()
     if output.type == "load" or (output.type == "docker" and not output.destination):
         from ...transports import docker_archive, docker_daemon
 
-        docker_daemon.load(docker_archive.chunks(outgoing(store, faces, image, names)))
+        docker_daemon.load(docker_archive.chunks(pack(store, faces, image, names, _layout_packing(output))))
         return ()
     if not output.destination:
         raise UsageError(
@@ -66,11 +66,11 @@ def export(
         from ...transports import docker_archive
 
         with destination(output.destination) as sink:
-            docker_archive.write(outgoing(store, faces, image, names), sink)
+            docker_archive.write(pack(store, faces, image, names, _layout_packing(output)), sink)
     elif output.type == "oci":
         return _export_layout(pack(store, faces, image, names, _layout_packing(output)), output)
     else:
-        _export_files(faces, image, output, report)
+        _export_files(faces, image, output, report, result.epoch)
     return ()
 
 
@@ -83,14 +83,18 @@ def _push(
     report: Reporter,
     step: RunningStep,
 ) -> tuple[Exported, ...]:
+    from ...transports.registry.hosts import Settings
     from ...transports.registry.session import Registries
     from .pushing import push_image
 
     if not names:
         raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME, or name=… in the output")
     packing = outputs.read_packing(output.attributes)
+    if outputs.has_flag(output, "push-by-digest"):
+        names = tuple(dict.fromkeys(msgspec.structs.replace(name, tag="") for name in names))
     made = []
-    with Registries() as registries:
+    insecure = tuple(name.domain for name in names) if outputs.has_flag(output, "registry.insecure") else ()
+    with Registries(settings=Settings.from_environment(insecure=insecure)) as registries:
         for name in names:
             pushed = push_image(store, faces, image, name, packing, report=report, step=step, registries=registries)
             report(Notice(text=f"Pushed {name.familiar}@{pushed.digest}"))
@@ -114,20 +118,20 @@ def _export_layout(image: Outgoing, output: Output) -> tuple[Exported, ...]:
     else:
         with destination(output.destination) as sink:
             oci_layout.write(image, sink)
-    made = image_manifest(image, is_oci=True).descriptor
+    made = image_manifest(image).descriptor
     names = [str(name) for name in image.names] or [""]
     return tuple(Exported(digest=made.digest, media_type=made.media_type, size=made.size, name=name) for name in names)
 
 
-def _export_files(faces: Faces, image: StoredImage, output: Output, report: Reporter) -> None:
+def _export_files(faces: Faces, image: StoredImage, output: Output, report: Reporter, epoch: int | None) -> None:
     from ...transports import rootfs
 
     files = faces.view(image.layers, "the image")
     if output.type == "tar":
         with destination(output.destination) as sink:
-            rootfs.write_tar(files, sink)
+            rootfs.write_tar(files, sink, mtime=epoch)
     elif output.type == "local":
-        for note in rootfs.write_directory(files, output.destination):
+        for note in rootfs.write_directory(files, output.destination, mtime=epoch):
             report(Notice(text=note))
     else:
         raise UsageError(f"“{output.type}” is not an output type.", hint=f"choose one of {', '.join(TYPES)}")

@@ -121,6 +121,14 @@ class Faces:
         layer = self._store.layers.add_tree(finished)
         return self._store.layers.set_toc(layer, entries)
 
+    def write(self, stack: Sequence[str], toc: Toc) -> Iterator[bytes | memoryview]:
+        """The canonical tar of ``toc``: entries of the top layer of a stack, with other attributes perhaps."""
+        layer = self.layer(stack[-1])
+        if layer.has_tree and not layer.has_blob:
+            return self.tar_of_tree(self._store.layers.tree_path(layer.layer), toc)
+        blob = self._store.blobs.path(self.blob(stack).diff_id)
+        return tarwriter.write(toc, checked(lambda entry: read_range(blob, entry.offset, entry.size)))
+
     def fetch_all(self, layers: Sequence[str]) -> None:
         """Have the bytes of all these layers here."""
         missing = [layer for layer in layers if self._store.layers.find(layer) is None]

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from ...oci import media_types
+from ...oci import annotating, media_types
 from ...oci.compression import compressor
 from ...oci.manifest import Descriptor
 from ...parallel import Check, in_parallel
@@ -50,7 +50,8 @@ def pack(store: Store, faces: Faces, image: StoredImage, names: tuple[Reference,
         layers=tuple(layers),
         names=names,
         platform=image.config.platform,
-        annotations=packing.annotations,
+        annotations=annotating.resolve(packing.annotations, image.config.platform),
+        is_oci=packing.is_oci,
     )
 
 

@@ -37,7 +37,7 @@ class Planting:
     """
 
     def __init__(
-        self, below: Context, *, owner: tuple[int, int], default_time: int, replaces_anything: bool = False
+        self, below: Context, *, owner: tuple[int, int], default_time: int = 0, replaces_anything: bool = False
     ) -> None:
         self._below = below
         self._replaces_anything = replaces_anything

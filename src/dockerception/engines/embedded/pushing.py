@@ -45,7 +45,6 @@ def push_image(
             outgoing,
             reference,
             registries=used,
-            is_oci=packing.is_oci,
             keep_manifest=None if packing.is_given else _same_manifest(store, image, outgoing),
             mount_from={
                 layer.blob.digest: origins.paths_at(store, layer.diff_id, reference.domain) for layer in outgoing.layers

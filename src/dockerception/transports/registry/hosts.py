@@ -9,7 +9,7 @@ insecure, and replace the mirrors of the registries that they name.  docs/refere
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -55,16 +55,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(
-        cls, environment: Mapping[str, str] | None = None, config: UserConfig | None = None
+        cls,
+        environment: Mapping[str, str] | None = None,
+        config: UserConfig | None = None,
+        *,
+        insecure: Sequence[str] = (),
     ) -> Settings:
-        """Read both variables and the config file; raises ``UsageError`` that names the item that is wrong."""
+        """Read both variables and the config file; raises ``UsageError`` that names the item that is wrong.
+
+        ``insecure`` are more hosts whose certificates are not checked.
+        """
         environment = os.environ if environment is None else environment
         config = config or user_config.load()
         folder = environment.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
-        insecure = [host for host, registry in config.registries.items() if registry.insecure]
+        configured = [host for host, registry in config.registries.items() if registry.insecure]
         mirrors = [_mirror(item) for item in _items(environment.get(MIRRORS_VARIABLE, ""))]
         return cls(
-            insecure=(*insecure, *_items(environment.get(INSECURE_VARIABLE, ""))),
+            insecure=(*configured, *insecure, *_items(environment.get(INSECURE_VARIABLE, ""))),
             mirrors=(*mirrors, *_configured_mirrors(config, {registry for registry, _ in mirrors})),
             authorities={host.lower(): registry.ca for host, registry in config.registries.items() if registry.ca},
             certificate_folders=(os.path.join(folder, "certs.d"), "/etc/docker/certs.d"),

@@ -41,19 +41,17 @@ def push(
     reference: Reference,
     *,
     registries: Registries,
-    is_oci: bool = True,
     keep_manifest: tuple[bytes, str] | None = None,
     mount_from: Mapping[str, tuple[str, ...]] | None = None,
     advance: Advance = lambda done, total: None,
 ) -> Pushed:
     """Push an image under a name (its tag; without one, by digest).
 
-    ``is_oci`` chooses between OCI's media types and Docker's.  ``keep_manifest`` are the bytes and the media type of
-    a manifest that this image came with; it is used again.  ``mount_from`` tells, by the digests of layers, paths of
-    repositories of the same registry that may have them.  Raises ``TransportError``; the name then leads to what it led
-    to before.
+    ``keep_manifest`` are the bytes and the media type of a manifest that this image came with; it is used again.
+    ``mount_from`` tells, by the digests of layers, paths of repositories of the same registry that may have them.
+    Raises ``TransportError``; the name then leads to what it led to before.
     """
-    made = _manifest(image, is_oci=is_oci, keep=keep_manifest)
+    made = _manifest(image, keep=keep_manifest)
     others = {
         digest: tuple(path for path in paths if path != reference.path)[:_MOUNTS]
         for digest, paths in (mount_from or {}).items()
@@ -67,8 +65,8 @@ def push(
     return Pushed(digest=digest, media_type=made.descriptor.media_type, size=made.descriptor.size, **counts)
 
 
-def _manifest(image: Outgoing, *, is_oci: bool, keep: tuple[bytes, str] | None) -> ImageManifest:
-    made = image_manifest(image, is_oci=is_oci)
+def _manifest(image: Outgoing, *, keep: tuple[bytes, str] | None) -> ImageManifest:
+    made = image_manifest(image)
     if keep is None:
         return made
     data, media_type = keep
