@@ -12,7 +12,6 @@ import pytest
 
 from dockerception.engines import capabilities
 from dockerception.engines.base import Capabilities, Output
-from dockerception.engines.outputs import TYPES
 from dockerception.errors import UnsupportedError, UsageError
 from dockerception.oci.entry import Entry
 from dockerception.progress import StepStarted
@@ -125,7 +124,6 @@ def test_it_is_done_once(lab: Lab, sources: Callable[[int], Path]) -> None:
 def test_files_that_leave_as_such_have_the_time(lab: Lab, sources: Callable[[int], Path], tmp_path: Path) -> None:
     built = lab.build(TEXT, folder(sources(NEW), {}))
     result = lab.engine.publish(built, (), {})
-    assert "local" in TYPES
     lab.engine.export(result, Output(type="local", destination=str(tmp_path / "out")))
     found = {os.stat(path).st_mtime for path in (tmp_path / "out").rglob("*")}
     assert found == {EPOCH}
