@@ -8,14 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 
-from .ception import Chain, LevelSummary, Outcome
+import msgspec
+
+from .ception import Chain
+from .chain.checks import Checks
 from .chain.emitting import Emitted
+from .chain.finishing import LevelSummary, Made, Outcome, finish
+from .chain.sources import Sources
 from .engines import choice
 from .engines.base import EPOCH_VARIABLE, Engine, Settings
 from .engines.outputs import rewrites_times
-from .errors import DockerceptionError, UsageError
+from .errors import DockerceptionError, UnsupportedError, UsageError
 from .oci.entry import FILE
-from .progress import Notice, Reporter, silent
+from .progress import Notice, PlatformReporter, Reporter, silent
 from .proxies import find_proxies
 from .reference import Platform
 from .request import BuildRequest, find_epoch
@@ -63,21 +68,23 @@ def build(request: BuildRequest, report: Reporter = silent, engine: Engine | Non
     ``engine`` is used in place of the one that the request names, and not closed.  Raises a ``DockerceptionError``;
     then nothing is named, and the output that failed is not there.
     """
-    with _chain(request, report, engine) as chain:
-        return chain.build()
+    return _made(request, report, engine, Chain.build)
 
 
 def assemble(request: BuildRequest, report: Reporter = silent, engine: Engine | None = None) -> Outcome:
     """Build one image from one context, as ``docker build`` does.  Options and errors as for ``build``."""
-    with _chain(request, report, engine) as chain:
-        return chain.assemble()
+    return _made(request, report, engine, Chain.assemble)
 
 
 @contextmanager
 def context(request: BuildRequest, report: Reporter = silent, engine: Engine | None = None) -> Iterator[EmittedContext]:
-    """Build the builder, run it, and give what it emits.  Options and errors as for ``build``."""
-    with _chain(request, report, engine) as chain:
-        yield EmittedContext(chain.emit())
+    """Build the builder, run it, and give what it emits.  Options and errors as for ``build``, but for one platform."""
+    if len(request.platforms) > 1:
+        raise UsageError(
+            f"A context is for one platform, and {len(request.platforms)} were asked for.", hint="give one --platform"
+        )
+    with _work(request, report, engine) as work:
+        yield EmittedContext(work.chains[0].emit())
 
 
 @contextmanager
@@ -108,15 +115,49 @@ def _start(chosen: choice.Choice, request: BuildRequest, store: Store, report: R
     return connect(chosen.name, store, report)
 
 
+class _Work(msgspec.Struct, frozen=True):
+    """What a build works with: its chains, one a platform, and what they share."""
+
+    chains: list[Chain]
+    engine: Engine
+    checks: Checks
+    report: PlatformReporter
+
+
 @contextmanager
-def _chain(request: BuildRequest, report: Reporter, given: Engine | None) -> Iterator[Chain]:
+def _work(request: BuildRequest, report: Reporter, given: Engine | None) -> Iterator[_Work]:
+    labelled = PlatformReporter(report)
     with (
         Store(request.store or None) as store,
-        nullcontext(given) if given is not None else open_engine(request, store, report) as engine,
+        nullcontext(given) if given is not None else open_engine(request, store, labelled) as engine,
     ):
-        yield Chain(request, _settings(request), engine, store, report)
+        if len(request.platforms) > 1 and not engine.capabilities.indexes:
+            raise UnsupportedError(
+                f"{engine.capabilities.name} can't keep images for several platforms under one name.",
+                hint="build for one platform at a time, or use the embedded engine or a builder of buildx",
+            )
+        sources, checks = Sources(request, store, labelled), Checks(request, store, labelled)
+        chains = [
+            Chain(request, settings, engine, store, labelled, sources=sources, checks=checks)
+            for settings in _settings(request)
+        ]
+        yield _Work(chains, engine, checks, labelled)
         if store.has_grown:
             _make_room(store, request.keep_storage, report)
+
+
+def _made(request: BuildRequest, report: Reporter, given: Engine | None, build_one: Callable[[Chain], Made]) -> Outcome:
+    """Go through all chains, one after the other (they share most of their steps), and finish them together."""
+    started = time.monotonic()
+    with _work(request, report, given) as work:
+        made = []
+        for chain in work.chains:
+            work.report.label = str(chain.platform) if len(work.chains) > 1 else ""
+            made.append(build_one(chain))
+        work.report.label = ""
+        outcome = finish(made, request, work.engine, work.report, started=started)
+        work.checks.after(is_cached=outcome.is_cached)
+        return outcome
 
 
 def _make_room(store: Store, cap: int | None, report: Reporter) -> None:
@@ -132,16 +173,18 @@ def _make_room(store: Store, cap: int | None, report: Reporter) -> None:
         report(Notice(text=f"Old cache has made room in the store: {pruned.bytes_freed / 1e6:.1f} MB."))
 
 
-def _settings(request: BuildRequest) -> Settings:
+def _settings(request: BuildRequest) -> list[Settings]:
+    """What holds for the levels of each platform."""
     epoch = request.epoch if request.epoch is not None else find_epoch(request.build_args)
     started = int(time.time())
     fixed = {} if epoch is None else {EPOCH_VARIABLE: str(epoch)}
-    return Settings(
+    settings = Settings(
         build_args={**request.build_args, **fixed},
         build_contexts=request.build_contexts,
         proxies=find_proxies(request.build_args),
         network=request.network,
-        platform=request.platform or Platform.host(),
+        platform=Platform.host(),
+        is_platform_fixed=bool(request.platforms),
         no_cache=request.no_cache,
         no_cache_filter=request.no_cache_filter,
         cache_from=request.cache_from,
@@ -158,3 +201,5 @@ def _settings(request: BuildRequest) -> Settings:
         limits=request.limits,
         max_context=request.max_context,
     )
+    wanted = dict.fromkeys(request.platforms or (settings.platform,))
+    return [msgspec.structs.replace(settings, platform=platform) for platform in wanted]

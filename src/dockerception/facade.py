@@ -6,9 +6,9 @@ An option means what the command line's option of that name means (docs/referenc
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import BinaryIO, Unpack
+from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 import msgspec
 
@@ -22,7 +22,11 @@ from .image import Image, LayerInfo
 from .progress import Reporter, silent
 from .reference import Platform
 from .request import BuildRequest
+from .store.images import StoredImage
 from .store.store import Store
+
+if TYPE_CHECKING:
+    from .engines.embedded.engine import EmbeddedEngine
 
 __all__ = [
     "Checked",
@@ -118,24 +122,38 @@ def _made(
     if given is None and choice.choose(request.engine).name == "embedded":
         outcome = work(request, report, None)
         with Store(request.store or None) as store:
-            return Image(
-                store.images.get(outcome.image.image),
-                store=store.root,
-                builders=outcome.builders,
-                exported=outcome.exported,
-            )
+            return _images(outcome, store, [store.images.get(each.image.image) for each in outcome.platforms])
     from .engines.embedded.engine import EmbeddedEngine
-    from .transports import docker_archive
 
     with Store(request.store or None) as store:
         path = store.contexts.new_spool()
         try:
-            archive = Output(type="docker", destination=path)
+            # Docker's archives are what every engine writes, OCI's have images for several platforms.
+            archive = Output(type="oci" if len(request.platforms) > 1 else "docker", destination=path)
             outcome = work(msgspec.structs.replace(request, outputs=(*request.outputs, archive)), report, given)
-            source = docker_archive.open_image(path, platform=request.platform or Platform.host())
-            with closing(source), closing(EmbeddedEngine(store)) as importer:
-                stored = importer.import_image(source)
+            with closing(EmbeddedEngine(store)) as importer:
+                stored = [_imported(importer, path, each.platform, archive) for each in outcome.platforms]
         finally:
             if os.path.exists(path):
                 os.unlink(path)
-        return Image(stored, store=store.root, builders=outcome.builders, exported=outcome.exported)
+        return _images(outcome, store, stored)
+
+
+def _imported(importer: EmbeddedEngine, path: str, platform: Platform, archive: Output) -> StoredImage:
+    """The image for a platform of an archive, brought into the store."""
+    from .transports import docker_archive, oci_layout
+
+    open_image = oci_layout.open_image if archive.type == "oci" else docker_archive.open_image
+    with closing(open_image(path, platform=platform)) as source:
+        return importer.import_image(source)
+
+
+def _images(outcome: api.Outcome, store: Store, stored: Sequence[StoredImage]) -> Image:
+    """The image of the first platform, which knows those of the others."""
+    images = {
+        str(each.platform): Image(found, store=store.root, builders=each.builders, exported=outcome.exported)
+        for each, found in zip(outcome.platforms, stored, strict=True)
+    }
+    for image in images.values():
+        image.platforms = images
+    return next(iter(images.values()))

@@ -15,7 +15,7 @@ from .request import Isolation
 
 
 class CheckOptions(TypedDict, total=False):
-    """What says which Dockerfile is meant, and how it is read."""
+    """What says which Dockerfile is meant, and how it is read.  ``platform`` may be several, separated by commas."""
 
     dockerfile: str
     build_args: Mapping[str, str]
@@ -77,7 +77,6 @@ _CONVERSIONS: Final[Mapping[str, _Convert]] = {
     **dict.fromkeys(("cache_from", "cache_to", "secrets", "ssh", "outputs", "command"), tuple),
     **dict.fromkeys(("no_cache_filter", "allow"), frozenset),
     "tags": lambda names: tuple(map(Reference.to_give, names)),
-    "platform": lambda text: Platform.parse(text) if text else None,
 }
 
 
@@ -90,4 +89,7 @@ def check_names(function: str, options: Mapping[str, object], known: type) -> No
 
 def as_request(options: Mapping[str, object]) -> dict[str, Any]:
     """The options as the fields of a request."""
-    return {name: _CONVERSIONS[name](value) if name in _CONVERSIONS else value for name, value in options.items()}
+    fields = {name: _CONVERSIONS[name](value) if name in _CONVERSIONS else value for name, value in options.items()}
+    if "platform" in fields:
+        fields["platforms"] = Platform.parse_all(str(fields.pop("platform")))
+    return fields

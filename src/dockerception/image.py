@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from .ception import LevelSummary
+from .chain.finishing import LevelSummary
 from .engines.base import Exported
 from .oci.config import ImageConfig
 from .reference import Platform, Reference
@@ -26,7 +26,8 @@ class Image:
     """An image of the store.  The value does not change; methods that act open the store again.
 
     ``id`` is the digest of the image's config.  ``builders`` are the levels that this build went through before, and
-    ``exported`` the manifests that its outputs have written (``push``, layouts).
+    ``exported`` the manifests that its outputs have written (``push``, layouts).  ``platforms`` are the images of a
+    build for several platforms, this one among them, by their platforms as ``--platform`` has them.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Image:
         self.id = stored.image
         self.builders = tuple(builders)
         self.exported = tuple(exported)
+        self.platforms: Mapping[str, Image] = {str(stored.config.platform): self}
         self._stored = stored
         self._store = store
 
@@ -96,7 +98,7 @@ class Image:
             try:
                 names = tuple(Reference.parse(name) for name in store.images.names_of(self.id))
                 result = Result(image=self.id, size=0, names=names, layers=self._stored.layers)
-                engine.export(result, Output(type=type, destination=os.fspath(destination)))
+                engine.export([result], Output(type=type, destination=os.fspath(destination)))
             finally:
                 engine.close()
 

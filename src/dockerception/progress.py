@@ -79,5 +79,20 @@ Event = StepStarted | StepExplained | StepLog | StepFinished | StepProgress | No
 Reporter = Callable[[Event], None]
 
 
+class PlatformReporter:
+    """Passes events on; while it has a ``label``, a platform, steps have it in front: ``[linux/arm64 build 2/5]``."""
+
+    def __init__(self, report: Reporter) -> None:
+        self._report = report
+        self.label = ""
+
+    def __call__(self, event: Event) -> None:
+        if self.label and isinstance(event, StepStarted):
+            name = event.name
+            name = f"[{self.label} {name[1:]}" if name.startswith("[") else f"[{self.label}] {name}"
+            event = msgspec.structs.replace(event, name=name)
+        self._report(event)
+
+
 def silent(event: Event) -> None:
     """The reporter that tells nobody."""

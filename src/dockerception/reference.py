@@ -185,6 +185,17 @@ class Platform(msgspec.Struct, frozen=True, order=True):
         return cls(system, architecture, _normal_variant(name, architecture, variant))
 
     @classmethod
+    def parse_all(cls, text: str) -> tuple[Platform, ...]:
+        """Read platforms that commas separate, each once, ``local`` being this machine's; raises ``UsageError``."""
+        words = [word.strip() for word in text.split(",") if word.strip()]
+        return tuple(dict.fromkeys(cls.host() if word == "local" else cls.parse(word) for word in words))
+
+    @classmethod
+    def of(cls, system: str, architecture: str, variant: str = "") -> Platform:
+        """The platform that a document names, which may say what an architecture has anyway; equal ones are equal."""
+        return cls(system, architecture, _normal_variant(architecture, architecture, variant))
+
+    @classmethod
     def host(cls) -> Platform:
         """The platform that RUN executes on here: Linux on this machine's architecture."""
         machine = os.uname().machine

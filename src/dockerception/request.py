@@ -26,10 +26,9 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``source`` is a directory or ``-``: then ``read_stdin(n)`` gives the bytes.  ``dockerfile`` is a path, ``-``, or
     empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
     ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_helper`` is an image or a path, for
-    the engine buildx.  ``max_depth`` is the most levels that a chain may have.
-    ``emit_timeout`` is in seconds,
-    ``max_context`` in bytes (0: no limit), ``epoch`` in seconds since 1970.  ``keep_storage`` is the store's cap in
-    bytes, None for the user's default.
+    the engine buildx.  ``platforms`` are those to build for, none for this machine's.  ``max_depth`` is the most levels
+    that a chain may have.  ``emit_timeout`` is in seconds, ``max_context`` in bytes (0: no limit), ``epoch`` in seconds
+    since 1970.  ``keep_storage`` is the store's cap in bytes, None for the user's default.
     """
 
     source: str = "."
@@ -51,7 +50,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     pull: bool = False
     explain: bool = False
     network: Network = "default"
-    platform: Platform | None = None
+    platforms: tuple[Platform, ...] = ()
     outputs: tuple[Output, ...] = ()
     builder_tag: str | None = None
     runtime_file: str = ""
@@ -67,6 +66,11 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     runtime: str = ""
     engine: str = ""
     emit_helper: str = ""
+
+    @property
+    def platform(self) -> Platform | None:
+        """The platform to build for, the first of several."""
+        return self.platforms[0] if self.platforms else None
 
     @property
     def place(self) -> str:

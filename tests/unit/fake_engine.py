@@ -91,17 +91,20 @@ class FakeEngine:
                     b"".join(context.read(entry))  # what has been read once stays open
         return context
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
         self._call("publish")
+        return Result(image=f"sha256:{built.level}{''.join(labels)}", size=10 + built.level)
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        self._call("name")
         self.named += [name.familiar for name in names]
-        return Result(image=f"sha256:{built.level}{''.join(labels)}", size=10 + built.level, names=names)
 
     def size(self, built: Built) -> int:
         return 10 + built.level
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
         self._call("export")
-        self.calls[-1] = f"export {output.type} {' '.join(name.familiar for name in result.names)}".rstrip()
+        self.calls[-1] = f"export {output.type} {' '.join(name.familiar for name in results[0].names)}".rstrip()
         return ()
 
     def fetch_context(self, key: str) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from dockerception.ception import Chain
+from dockerception.chain.finishing import Made, Outcome, finish
 from dockerception.engines.base import Capabilities, Output, Secret, Settings, SshAgent
 from dockerception.errors import (
     BuilderError,
@@ -36,6 +37,26 @@ RUNTIME = b"FROM scratch\nCOPY app /"
 EMITTED = tar_of({"Dockerfile": RUNTIME, "app": b"program"})
 
 
+class Run:
+    """A chain for one platform, and its end."""
+
+    def __init__(self, chain: Chain, request: BuildRequest, engine: FakeEngine, events: list[Event]) -> None:
+        self.emit = chain.emit
+        self._chain = chain
+        self._request = request
+        self._engine = engine
+        self._events = events
+
+    def build(self) -> Outcome:
+        return self._finish(self._chain.build())
+
+    def assemble(self) -> Outcome:
+        return self._finish(self._chain.assemble())
+
+    def _finish(self, made: Made) -> Outcome:
+        return finish([made], self._request, self._engine, self._events.append, started=0.0)
+
+
 class Bench:
     """A source directory, a store, and what chains over them reported."""
 
@@ -46,18 +67,15 @@ class Bench:
         self.store = store
         self.events: list[Event] = []
 
-    def chain(self, engine: FakeEngine, **options: Any) -> Chain:
+    def chain(self, engine: FakeEngine, **options: Any) -> Run:
         """A chain with these options of a request and of settings."""
         of_settings = {name: value for name, value in options.items() if name in Settings.__struct_fields__}
-        settings = Settings(platform=Platform("linux", "amd64"), epoch=5)
+        platform, *_ = options.get("platforms", (Platform("linux", "amd64"),))
+        settings = Settings(platform=platform, epoch=5)
         request = BuildRequest(source=os.fspath(self.source))
-        return Chain(
-            msgspec.structs.replace(request, **options),
-            msgspec.structs.replace(settings, **of_settings),
-            engine,
-            self.store,
-            self.events.append,
-        )
+        request = msgspec.structs.replace(request, **options)
+        settings = msgspec.structs.replace(settings, **of_settings)
+        return Run(Chain(request, settings, engine, self.store, self.events.append), request, engine, self.events)
 
     def notes(self, severity: str = "note") -> list[str]:
         """The notices so far."""
@@ -78,7 +96,7 @@ def names(*texts: str) -> tuple[Reference, ...]:
 def test_two_levels(bench: Bench) -> None:
     engine = FakeEngine(EMITTED)
     outcome = bench.chain(engine, tags=names("app", "app:1"), labels={"l": "1"}, target="t").build()
-    assert engine.calls == ["build 0", "emit", "build 1", "publish", "publish"]
+    assert engine.calls == ["build 0", "emit", "build 1", "publish", "name"]
     assert engine.seen(0) == ('FROM scratch\nCMD ["tar"]', ["Dockerfile"])
     assert engine.seen(1) == ("FROM scratch\nCOPY app /", ["Dockerfile", "app"])
     assert [level.will_emit for level in engine.levels] == [True, False]
@@ -121,7 +139,7 @@ def test_caches_elsewhere(bench: Bench) -> None:
     bench.chain(engine, tags=names("app"), outputs=outputs, cache_from=("c",), cache_to=("c",)).build()
     kept = "export cache of 2 levels, 1 contexts"
     assert engine.calls == [
-        *("build 0", "fetch context", "emit", "build 1", "publish", "export oci app:latest", kept, "publish")
+        *("build 0", "fetch context", "emit", "build 1", "publish", "export oci app:latest", kept, "name")
     ]
     engine.fails["export cache"] = TransportError("The registry is gone.")
     engine.named.clear()
@@ -141,7 +159,7 @@ def test_an_engine_that_can_not_explain_is_told_so_before_it_starts(bench: Bench
 def test_one_level(bench: Bench) -> None:
     engine = FakeEngine()
     outcome = bench.chain(engine, tags=names("app"), target="t").assemble()
-    assert engine.calls == ["build 0", "publish", "publish"]
+    assert engine.calls == ["build 0", "publish", "name"]
     assert [(level.will_emit, level.target) for level in engine.levels] == [(False, "t")]
     assert outcome.builders == ()
     assert outcome.is_cached
@@ -202,7 +220,7 @@ def test_unused_build_arguments(bench: Bench, unused: dict[int, set[str]], warne
     assert [text.rpartition("argument ")[2].rstrip(".") for text in bench.notes("warning")] == warned
 
 
-@pytest.mark.parametrize("place", ["build 0", "emit", "build 1", "publish", "export"])
+@pytest.mark.parametrize("place", ["build 0", "emit", "build 1", "publish", "export", "name"])
 def test_nothing_is_named_when_something_fails(bench: Bench, place: str) -> None:
     engine = FakeEngine(EMITTED)
     engine.fails[place] = BuilderError("It failed.") if place == "emit" else TransportError("It failed.")
@@ -238,7 +256,7 @@ def test_the_same_builder_does_not_run_twice(bench: Bench) -> None:
         {"no_cache_filter": frozenset({"emit"})},
         {"command": ("other",)},
         {"network": "none"},
-        {"platform": Platform("linux", "arm64")},
+        {"platforms": (Platform("linux", "arm64"),)},
     ],
 )
 def test_when_a_builder_runs_again(bench: Bench, options: dict[str, Any]) -> None:
@@ -452,7 +470,7 @@ def test_an_ordinary_file_is_that_file_with_build_appended(bench: Bench, written
     write(bench, f'FROM scratch\nCMD ["tar"]{written}')
     engine = FakeEngine(EMITTED)
     bench.chain(engine, tags=names("app")).build()
-    assert engine.calls == ["build 0", "emit", "build 1", "publish", "publish"]
+    assert engine.calls == ["build 0", "emit", "build 1", "publish", "name"]
     assert [engine.seen(0)[0], engine.seen(1)[0]] == ['FROM scratch\nCMD ["tar"]', RUNTIME.decode()]
 
 

@@ -236,7 +236,7 @@ def test_secrets_agents_and_entitlements_reach_every_level(monkeypatch: pytest.M
     with pytest.raises(UsageError, match="enough"), dockerception.context(None, **given):  # type: ignore[arg-type]
         pass
     for request in seen:
-        settings = api._settings(request)
+        (settings,) = api._settings(request)
         assert (settings.secrets, settings.ssh) == (given["secrets"], given["ssh"])
         assert settings.allow == {"security.insecure"}
     assert len(seen) == 3

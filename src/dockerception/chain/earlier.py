@@ -74,7 +74,7 @@ class EarlierLevels:
                 settings = msgspec.structs.replace(level.settings, no_cache=False, no_cache_filter=frozenset())
                 wanted = msgspec.structs.replace(level, target=stage, will_emit=False, settings=settings)
                 built = self._engine.build(wanted)
-            self._images[index, stage] = self._engine.publish(built, (), {}).image
+            self._images[index, stage] = self._engine.publish(built, {}).image
         return f"{_IMAGE_PREFIX}{self._images[index, stage]}"
 
 

@@ -12,7 +12,7 @@ import msgspec
 from click import Context as ClickContext
 
 from ..engines.base import Output
-from ..engines.outputs import annotated, check_annotations, is_push, names_of, rewrites_times
+from ..engines.outputs import annotated, check_annotations, check_platforms, is_push, names_of, rewrites_times
 from ..errors import ContextError, DockerceptionError, UsageError
 from ..request import BuildRequest, find_epoch
 from . import limit_options, output
@@ -98,7 +98,7 @@ def make_request(options: Options) -> BuildRequest:
         pull=options.pull,
         explain=options.explain,
         network=options.network,
-        platform=options.platform,
+        platforms=tuple(dict.fromkeys(each for given in options.platform for each in given)),
         outputs=_outputs(options),
         builder_tag=options.builder_tag,
         runtime_file=options.runtime_file,
@@ -136,12 +136,12 @@ def produce(options: Options, work: Callable[[BuildRequest, Progress], Outcome])
         except DockerceptionError as error:
             return failed(progress, error)
         if options.iidfile:
-            write_text(options.iidfile, summary.image)
+            write_text(options.iidfile, "\n".join(summary.images))
         if options.metadata_file:
             write_text(options.metadata_file, msgspec.json.format(msgspec.json.encode(summary.metadata())).decode())
         progress.finish(summary)
     if options.quiet:
-        output.text(summary.image)
+        output.text("\n".join(summary.images))
     return 0
 
 
@@ -189,6 +189,7 @@ def _outputs(options: Options) -> tuple[Output, ...]:
 def _check_outputs(options: Options) -> None:
     check_annotations(options.annotation, _outputs(options))
     rewrites_times(options.output)
+    check_platforms(_outputs(options), len({each for given in options.platform for each in given}))
     for each in _outputs(options):
         if is_push(each) and not names_of(each, options.tag):
             raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME")

@@ -52,7 +52,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     pull: bool = False
     explain: bool = False
     network: Network = "default"
-    platform: Platform | None = None
+    platform: tuple[tuple[Platform, ...], ...] = ()
     progress: str = "auto"
     output: tuple[Output, ...] = ()
     load: bool = False
@@ -183,9 +183,10 @@ BUILDING: Final = (
     NETWORK,
     _common(
         "--platform",
-        metavar="OS/ARCH",
-        type=Value("platform", Platform.parse),
-        help="The platform to build for.  [default: this machine's]",
+        metavar="OS/ARCH[,…]",
+        multiple=True,
+        type=Value("platform", Platform.parse_all),
+        help="The platform to build for; of several the image has all (an index).  [default: this machine's]",
     ),
     _common(
         "--max-context",

@@ -10,6 +10,7 @@ from . import formats
 
 if TYPE_CHECKING:
     from ..api import Outcome
+    from ..chain.finishing import ForPlatform
     from ..engines.base import Exported
 
 
@@ -23,13 +24,40 @@ class Made(msgspec.Struct, frozen=True, kw_only=True):
     is_cached: bool
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The images of a chain, ``builders`` in their order; ``names`` are the last image's, canonical;
-    ``pushed_names`` lead to it where outputs have written it."""
+class OnePlatform(msgspec.Struct, frozen=True, kw_only=True):
+    """The images of a chain for one platform, ``builders`` in their order."""
 
+    platform: str = ""
     builders: tuple[Made, ...] = ()
     image: str
     size: int
+
+    def rows(self, *, says_platform: bool) -> list[tuple[str, str, int]]:
+        """What each image is, its id, and its size."""
+        prefix = f"{self.platform} " if says_platform else ""
+        last = "runtime" if self.builders else "image"
+        return [
+            *((prefix + _builder_name(made, len(self.builders)), made.image, made.size) for made in self.builders),
+            (prefix + last, self.image, self.size),
+        ]
+
+    def facts(self) -> dict[str, object]:
+        """What ``--metadata-file`` says of it."""
+        return {"platform": self.platform, "image": self.image, "size": self.size, "levels": self.levels()}
+
+    def levels(self) -> list[dict[str, object]]:
+        """What ``--metadata-file`` says of its builders."""
+        return [
+            {"level": made.level, "key": made.key, "image": made.image, "size": made.size, "cached": made.is_cached}
+            for made in self.builders
+        ]
+
+
+class Summary(OnePlatform, frozen=True, kw_only=True):
+    """What came of a build: for its first platform, and for ``others``.  ``names`` are those of the last image,
+    canonical; ``pushed_names`` lead to it where outputs have written it."""
+
+    others: tuple[OnePlatform, ...] = ()
     names: tuple[str, ...] = ()
     familiar_names: tuple[str, ...] = ()
     materials: tuple[dict[str, str], ...] = ()
@@ -41,13 +69,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def of(cls, outcome: Outcome) -> Summary:
         """The summary of what ``api.build`` returns."""
+        first, *others = (_one(each) for each in outcome.platforms)
         return cls(
-            builders=tuple(
-                Made(level=each.level, key=each.key, image=each.image, size=each.size, is_cached=each.is_cached)
-                for each in outcome.builders
-            ),
-            image=outcome.image.image,
-            size=outcome.image.size,
+            platform=first.platform,
+            builders=first.builders,
+            image=first.image,
+            size=first.size,
+            others=tuple(others),
             names=tuple(str(name) for name in outcome.image.names),
             familiar_names=tuple(name.familiar for name in outcome.image.names),
             materials=tuple(
@@ -59,18 +87,16 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             is_cached=outcome.is_cached,
         )
 
+    @property
+    def images(self) -> list[str]:
+        """The ids of the images, one a platform."""
+        return [self.image, *(each.image for each in self.others)]
+
     def lines(self) -> list[str]:
         """Sizes of builder and runtime image, and how much smaller it got."""
-        last = "runtime" if self.builders else "image"
-        rows = [
-            *(
-                (_builder_name(made, len(self.builders)), formats.short(made.image), made.size)
-                for made in self.builders
-            ),
-            (last, formats.short(self.image), self.size),
-        ]
+        rows = [row for each in (self, *self.others) for row in each.rows(says_platform=bool(self.others))]
         width = max(len(name) for name, _, _ in rows)
-        lines = [f"{name:<{width}}  {image:12}  {_size(size, image):>7}" for name, image, size in rows]
+        lines = [f"{name:<{width}}  {formats.short(image):12}  {_size(size, image):>7}" for name, image, size in rows]
         if self.familiar_names:
             lines[-1] += "  " + ", ".join(self.familiar_names)
         if self.builders and self.builders[-1].size > self.size > 0:
@@ -89,25 +115,29 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     def metadata(self) -> dict[str, object]:
         """The document of ``--metadata-file``: buildx's keys where it has one, else our own."""
+        one = {} if self.others else {"containerimage.config.digest": self.image, "dockerception.size": self.size}
         return {
             **self._pushed(),
-            "containerimage.config.digest": self.image,
+            **one,
             "image.name": ",".join(self.names or self.pushed_names),
-            "dockerception.size": self.size,
-            "dockerception.levels": [
-                {
-                    "level": made.level,
-                    "key": made.key,
-                    "image": made.image,
-                    "size": made.size,
-                    "cached": made.is_cached,
-                }
-                for made in self.builders
-            ],
+            **({} if self.others else {"dockerception.levels": self.levels()}),
+            "dockerception.platforms": [each.facts() for each in (self, *self.others)],
             "dockerception.materials": list(self.materials),
             "dockerception.seconds": round(self.seconds, 3),
             "dockerception.cached": self.is_cached,
         }
+
+
+def _one(found: ForPlatform) -> OnePlatform:
+    return OnePlatform(
+        platform=str(found.platform),
+        builders=tuple(
+            Made(level=each.level, key=each.key, image=each.image, size=each.size, is_cached=each.is_cached)
+            for each in found.builders
+        ),
+        image=found.image.image,
+        size=found.image.size,
+    )
 
 
 def _descriptor(exported: tuple[Exported, ...]) -> dict[str, str | int] | None:

@@ -66,7 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ``build_args`` values of None are taken from the environment by the caller before.  ``build_contexts`` maps a name
     to what was written for it.  ``epoch`` is the time, in seconds, that lands in images; ``is_epoch_fixed`` says that
-    it came from SOURCE_DATE_EPOCH.  ``no_cache_filter`` names stages, ``level:N`` and ``emit``.
+    it came from SOURCE_DATE_EPOCH, ``is_platform_fixed`` that somebody asked for the platform.  ``no_cache_filter``
+    names stages, ``level:N`` and ``emit``.
     ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.  ``secrets`` and ``ssh`` are what steps
     find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``), ``limits`` what they and
     builders may use.  ``explain`` asks for a
@@ -80,6 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     proxies: Mapping[str, str] = {}
     network: Network = "default"
     platform: Platform
+    is_platform_fixed: bool = False
     no_cache: bool = False
     no_cache_filter: frozenset[str] = frozenset()
     cache_from: tuple[str, ...] = ()
@@ -186,7 +188,7 @@ class Exported(msgspec.Struct, frozen=True, kw_only=True):
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """What an engine can do beyond the protocol; ``name`` is what messages call it.
 
-    ``platforms``: build for another platform than its machine's.  ``stage_filters``: stages in ``no_cache_filter``.
+    ``indexes``: write images for several platforms under one name.  ``stage_filters``: stages in ``no_cache_filter``.
     ``epoch``: write the given time into images.  ``rewrites``: rewrite times of files to it.
     ``caches``: read and write caches elsewhere (``cache_from``).
     ``explains``: say why steps miss.  ``secrets``, ``ssh``: have steps read them.
@@ -195,7 +197,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    platforms: bool = True
+    indexes: bool = False
     stage_filters: bool = True
     epoch: bool = True
     rewrites: bool = False
@@ -227,14 +229,19 @@ class Engine(Protocol):
         Raises ``ContextError`` where there is none.  Owners do not count, and no program of the image is run.
         """
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
-        """Make the image whole, with these labels, and give it these names, all or none."""
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
+        """Make the image whole, with these labels.  Idempotent."""
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        """Give published images these names, all or none.  Several are for different platforms, and have each name
+        together.  What a name led to before, for any platform, it leads to no more."""
 
     def size(self, built: Built) -> int:
         """The size of a built level in bytes, uncompressed, as far as it is known without work."""
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
-        """Write a published image to where an output says; returns the manifests that are there now."""
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
+        """Write published images, of different platforms if they are several, to where an output says, as one; returns
+        the manifests that are there now: of several images that of their index."""
 
     def fetch_context(self, key: str) -> bool:
         """Have the store know what the run of a builder with this key has emitted, if a cache elsewhere does

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..errors import UnsupportedError, UsageError
 from ..limits import NONE
-from ..reference import Platform
 from .base import INSECURE, Capabilities, Settings
 
 
@@ -12,8 +11,6 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
     """Raise ``UnsupportedError`` for the first thing that is asked for and that the engine can't do, and ``UsageError``
     for what none can."""
     name = capabilities.name
-    if settings.platform != Platform.host() and not capabilities.platforms:
-        raise UnsupportedError(f"Building for {settings.platform} on {Platform.host()} is not supported yet.")
     stages = sorted(stage for stage in settings.no_cache_filter if stage != "emit" and not stage.startswith("level:"))
     if stages and not capabilities.stage_filters:
         raise UnsupportedError(

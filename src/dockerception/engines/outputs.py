@@ -14,6 +14,7 @@ from ..reference import Reference
 from .base import Output
 
 Compression = Literal["gzip", "zstd", "uncompressed"]
+TYPES: Final = ("docker", "oci", "tar", "local", "image", "registry", "load")
 COMPRESSIONS: Final[tuple[Compression, ...]] = ("gzip", "zstd", "uncompressed")
 _LEVELS: Final = {"gzip": range(10), "zstd": range(1, 23)}
 _REWRITE: Final = "rewrite-timestamp"
@@ -49,6 +50,8 @@ class Packing(msgspec.Struct, frozen=True, kw_only=True):
 
 def check(output: Output) -> Output:
     """The output itself; raises ``UsageError`` for an attribute or a value that its type does not have."""
+    if output.type not in TYPES:
+        raise UsageError(f"“{output.type}” is not an output type.", hint=f"choose one of {', '.join(TYPES)}")
     known = _ATTRIBUTES.get(output.type, ())
     for name, value in output.attributes:
         if name in known:
@@ -143,6 +146,17 @@ def check_places(outputs: Sequence[Output], platforms: int) -> None:
             raise UsageError(
                 f"There is no {nowhere[0].place} to annotate with “{nowhere[0].key}”: the image is for one platform.",
                 hint="annotate the manifest: annotation.KEY=VALUE",
+            )
+
+
+def check_platforms(outputs: Sequence[Output], count: int) -> None:
+    """Raise ``UsageError`` for an output that has no room for images of several platforms."""
+    for output in outputs:
+        if count > 1 and output.type in ("docker", "load"):
+            what = "An archive of Docker's" if output.destination else "A daemon (--load)"
+            raise UsageError(
+                f"{what} takes an image for one platform, and there are {count}.",
+                hint="write type=oci,dest=FILE, or push; or build for one --platform",
             )
 
 

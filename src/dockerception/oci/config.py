@@ -87,7 +87,7 @@ class ImageConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     @property
     def platform(self) -> Platform:
         """What the image runs on."""
-        return Platform(self.os, self.architecture, self.variant)
+        return Platform.of(self.os, self.architecture, self.variant)
 
 
 _encoder = msgspec.json.Encoder(order=None)

@@ -101,8 +101,7 @@ def choose(index: Index, platform: Platform) -> Descriptor:
 
 
 def _platform_of(platform: DescriptorPlatform) -> Platform:
-    variant = "" if (platform.architecture, platform.variant) == ("arm64", "v8") else platform.variant
-    return Platform(platform.os, platform.architecture, variant)
+    return Platform.of(platform.os, platform.architecture, platform.variant)
 
 
 def _check_descriptors(descriptors: Sequence[Descriptor]) -> None:

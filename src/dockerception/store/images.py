@@ -86,8 +86,22 @@ class Images:
         """Give an image one more name.  Raises ``ImageNotFoundError`` if it has been removed meanwhile."""
         with self._ledger.writing() as transaction:
             if not transaction.has(f"image:{image.image}"):
-                raise ImageNotFoundError(f"The image {image.image} has been removed from the store.")
+                raise _removed(image)
             _give_name(transaction, image.image, image.platform, reference)
+
+    def name_all(self, images: Sequence[StoredImage], references: Sequence[Reference]) -> None:
+        """Give images of different platforms the same names, in one transaction; of what a name led to before, on any
+        platform, nothing is left.  Raises ``ImageNotFoundError`` if one has been removed meanwhile."""
+        kept = [image.platform for image in images]
+        others = f"name = ? AND platform NOT IN ({','.join('?' * len(kept))})"
+        with self._ledger.writing() as transaction:
+            for image in images:
+                if not transaction.has(f"image:{image.image}"):
+                    raise _removed(image)
+            for reference in references:
+                _take_names(transaction, others, str(reference), *kept)
+                for image in images:
+                    _give_name(transaction, image.image, image.platform, reference)
 
     def find_id(self, image: str) -> StoredImage | None:
         """The image with this id, if all of it is here."""
@@ -112,6 +126,11 @@ class Images:
         if image is None and platform is None and len(rows) == 1:
             image = next(iter(rows.values()))
         return self.find_id(image) if image else None
+
+    def find_all(self, reference: Reference) -> list[StoredImage]:
+        """The images that a name has, one a platform, in the order of their platforms."""
+        rows = self._ledger.rows("SELECT config FROM names WHERE name = ? ORDER BY platform", (str(reference),))
+        return [image for image in map(self.find_id, [row[0] for row in rows]) if image is not None]
 
     def find(self, text: str, platform: Platform | None = None) -> StoredImage | None:
         """The image that a person means: a name, an id, or the beginning of an id (four digits or more).
@@ -188,10 +207,14 @@ def _give_name(transaction: Transaction, image: str, platform: str, reference: R
         transaction.put(thing, keeps=[f"image:{image}"])
 
 
-def _take_names(transaction: Transaction, condition: str, value: str) -> list[str]:
+def _removed(image: StoredImage) -> ImageNotFoundError:
+    return ImageNotFoundError(f"The image {image.image} has been removed from the store.")
+
+
+def _take_names(transaction: Transaction, condition: str, *values: str) -> list[str]:
     """Remove the names that meet a condition; returns the ids of the images that had them."""
     rows = transaction.connection.execute(
-        f"DELETE FROM names WHERE {condition} RETURNING name, platform, config", (value,)
+        f"DELETE FROM names WHERE {condition} RETURNING name, platform, config", values
     ).fetchall()
     for name, platform, _ in rows:
         transaction.forget(f"name:{name} {platform}")

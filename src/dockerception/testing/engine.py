@@ -19,7 +19,7 @@ from ..context.base import Context
 from ..context.tar_context import TarContext
 from ..context.tarstream import receive
 from ..engines.base import Built, Capabilities, EmitRequest, Exported, Level, Output, Result
-from ..engines.embedded.exporting import destination
+from ..engines.destinations import destination
 from ..errors import BuilderError, ContextError
 from ..oci import config as oci_config
 from ..oci import tarwriter
@@ -102,22 +102,25 @@ class FakeEngine:
                     b"".join(context.read(entry))  # what has been read once stays open
         return context
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
         merged = {**(built.config.config.labels or {}), **labels}
         container = msgspec.structs.replace(built.config.config, labels=merged)
         data = oci_config.encode(msgspec.structs.replace(built.config, config=container))
         image = f"sha256:{hashlib.sha256(data).hexdigest()}"
         self._configs[image] = data
+        return Result(image=image, size=self.size(built))
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
         self.names += [name.familiar for name in names]
-        return Result(image=image, size=self.size(built), names=names)
 
     def size(self, built: Built) -> int:
         return 0
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
         """Remember it; ``type=docker`` with a destination is written, as an image without files."""
         self.outputs.append(output)
         if output.type == "docker" and output.destination:
+            result = results[0]
             data = self._configs[result.image]
             platform = oci_config.decode(data).platform
             image = Outgoing(config_bytes=data, layers=(), names=result.names, platform=platform)

@@ -1,14 +1,16 @@
-"""The manifest of an image on its way out (image-spec manifest.md; Docker's schema 2)."""
+"""Manifests and indexes of images on their way out (image-spec manifest.md, image-index.md; Docker's schema 2)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
 from ..errors import UsageError
 from ..oci import manifest, media_types
-from ..oci.manifest import Descriptor, Manifest
+from ..oci.annotating import Annotations
+from ..oci.manifest import Descriptor, DescriptorPlatform, Index, Manifest
 from .base import Outgoing
 
 _AS_OCI: Final = {
@@ -51,6 +53,38 @@ def image_manifest(image: Outgoing) -> ImageManifest:
     return ImageManifest(
         data=data, descriptor=msgspec.structs.replace(descriptor, annotations=of_descriptor), config=config
     )
+
+
+def platform_manifest(image: Outgoing, descriptor: Descriptor | None = None) -> Descriptor:
+    """The descriptor of an image's manifest as an index has it: with the platform.
+
+    ``descriptor`` is that of a manifest that the image has anyway.
+    """
+    found = descriptor or image_manifest(image).descriptor
+    platform = image.platform
+    return msgspec.structs.replace(
+        found,
+        platform=DescriptorPlatform(platform.architecture, platform.os, platform.variant),
+        annotations=image.annotations.manifest_descriptor or None,
+    )
+
+
+def image_index(
+    manifests: Sequence[Descriptor], annotations: Annotations, *, is_oci: bool = True
+) -> tuple[bytes, Descriptor]:
+    """The index of manifests that are one image for several platforms, and the descriptor that leads to it.
+
+    Raises as ``image_manifest``.
+    """
+    if annotations.index and not is_oci:
+        raise UsageError("Docker's lists of manifests have no annotations.", hint="leave oci-mediatypes=false out")
+    media_type = media_types.OCI_INDEX if is_oci else media_types.DOCKER_LIST
+    document = Index(
+        schema_version=2, media_type=media_type, manifests=tuple(manifests), annotations=annotations.index or None
+    )
+    data = manifest.encode(document)
+    descriptor = manifest.describe(data, media_type)
+    return data, msgspec.structs.replace(descriptor, annotations=annotations.index_descriptor or None)
 
 
 def _layer(blob: Descriptor, *, is_oci: bool) -> Descriptor:

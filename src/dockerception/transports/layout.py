@@ -11,10 +11,10 @@ from ..errors import ImageError
 from ..oci import config as oci_config
 from ..oci import manifest, media_types, tarwriter
 from ..oci.entry import DIRECTORY, FILE, Entry
-from ..oci.manifest import Descriptor, DescriptorPlatform, Index
+from ..oci.manifest import Descriptor, Index
 from ..reference import Digest, Reference
 from .base import Outgoing, OutgoingLayer
-from .image_manifest import image_manifest
+from .image_manifest import image_index, image_manifest, platform_manifest
 
 LAYOUT: Final = "oci-layout"
 LAYOUT_BYTES: Final = b'{"imageLayoutVersion":"1.0.0"}'
@@ -30,19 +30,24 @@ class LayoutDocuments(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[Descriptor, ...]
 
     @classmethod
-    def of(cls, images: Sequence[Outgoing]) -> LayoutDocuments:
-        """The documents for these images; images that share a name are put into an index of their own."""
+    def of(cls, images: Sequence[Outgoing], *, is_one: bool = False) -> LayoutDocuments:
+        """The documents for these images; images that share a name are put into an index of their own.
+
+        ``is_one`` says that they are one image, for several platforms, though it may have no name.
+        """
         blobs: dict[str, bytes] = {}
-        named: dict[Reference, list[Descriptor]] = {}
-        entries: list[Descriptor] = []
+        named: dict[Reference, list[Outgoing]] = {}
+        unnamed = [image for image in images if not image.names]
         for image in images:
-            descriptor = _add_manifest(image, blobs)
+            _add_manifest(image, blobs)
             for reference in image.names:
-                named.setdefault(reference, []).append(descriptor)
-            if not image.names:
-                entries.append(descriptor)
-        for reference, descriptors in named.items():
-            found = descriptors[0] if len(descriptors) == 1 else _add_index(descriptors, blobs)
+                named.setdefault(reference, []).append(image)
+        if is_one and unnamed:
+            entries = [_entry(unnamed, blobs)]
+        else:
+            entries = [_entry([image], blobs) for image in unnamed]
+        for reference, those in named.items():
+            found = _entry(those, blobs)
             named_so = {**(found.annotations or {}), **_annotations(reference)}
             entries.append(msgspec.structs.replace(found, annotations=named_so))
         return cls(blobs=blobs, entries=tuple(entries))
@@ -114,19 +119,18 @@ def _file(name: str, size: int, chunks: Iterable[bytes], mtime: int) -> Iterator
         yield bytes(-size % tarwriter.BLOCK_SIZE)
 
 
-def _add_manifest(image: Outgoing, blobs: dict[str, bytes]) -> Descriptor:
+def _add_manifest(image: Outgoing, blobs: dict[str, bytes]) -> None:
     made = image_manifest(image)
     blobs[made.descriptor.digest] = made.data
     blobs[made.config.digest] = image.config_bytes
-    platform = image.platform
-    return msgspec.structs.replace(
-        made.descriptor, platform=DescriptorPlatform(platform.architecture, platform.os, platform.variant)
-    )
 
 
-def _add_index(descriptors: Sequence[Descriptor], blobs: dict[str, bytes]) -> Descriptor:
-    data = index_document(descriptors)
-    descriptor = manifest.describe(data, media_types.OCI_INDEX)
+def _entry(images: Sequence[Outgoing], blobs: dict[str, bytes]) -> Descriptor:
+    """What leads to an image, or to the index of several."""
+    if len(images) == 1:
+        return platform_manifest(images[0])
+    first = images[0]
+    data, descriptor = image_index(list(map(platform_manifest, images)), first.annotations, is_oci=first.is_oci)
     blobs[descriptor.digest] = data
     return descriptor
 

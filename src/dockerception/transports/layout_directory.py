@@ -25,14 +25,17 @@ from .oci_names import names_of
 _UNFINISHED: Final = ".tmp"
 
 
-def write_directory(image: Outgoing | Sequence[Outgoing], directory: str) -> None:
+def write_directory(
+    image: Outgoing | Sequence[Outgoing], directory: str, *, documents: LayoutDocuments | None = None
+) -> None:
     """Write images into the layout at ``directory``, which is made if missing.
 
-    Images that are there stay, but a name leads to the newest image.  Raises ``DiskFullError`` and ``TransportError``
-    if the directory can't be written and ``ImageError`` if it holds something else than a layout.
+    ``documents`` are theirs, where these are not the usual ones.  Images that are there stay, but a name leads to the
+    newest image.  Raises ``DiskFullError`` and ``TransportError`` if the directory can't be written and ``ImageError``
+    if it holds something else than a layout.
     """
     images = (image,) if isinstance(image, Outgoing) else tuple(image)
-    documents = LayoutDocuments.of(images)
+    documents = documents or LayoutDocuments.of(images)
     with undone_on_failure(directory), _errors(directory), _added(directory, documents.entries):
         for digest, data in documents.blobs.items():
             _put_blob(directory, digest, len(data), (data,))

@@ -60,13 +60,16 @@ def open_images(path: str, *, scratch: str | None = None, origin: str = "") -> t
         raise
 
 
-def write(image: Outgoing | Sequence[Outgoing], sink: Callable[[bytes], None]) -> None:
+def write(
+    image: Outgoing | Sequence[Outgoing], sink: Callable[[bytes], None], *, documents: LayoutDocuments | None = None
+) -> None:
     """Write an archive of a layout to ``sink``, which gets its bytes in order.  Equal images give equal bytes.
 
-    Images that share a name become one index, one manifest a platform.
+    Images that share a name become one index, one manifest a platform.  ``documents`` are theirs, where these are not
+    the usual ones.
     """
     images = (image,) if isinstance(image, Outgoing) else tuple(image)
-    for chunk in layout_chunks(images, LayoutDocuments.of(images), extra={}):
+    for chunk in layout_chunks(images, documents or LayoutDocuments.of(images), extra={}):
         sink(chunk)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockerception import api
-from dockerception.ception import LevelSummary, Outcome
+from dockerception.chain.finishing import ForPlatform, LevelSummary, Outcome
 from dockerception.engines.base import Material, Output, Result
 from dockerception.errors import StepError
 from dockerception.progress import Notice, Reporter, StepFinished, StepStarted
@@ -25,8 +25,14 @@ def outcome(request: BuildRequest, report: Reporter) -> Outcome:
     report(StepStarted(step=1, level=0, name="[builder 1/1] FROM scratch"))
     report(StepFinished(step=1, cached=True))
     return Outcome(
-        image=Result(image=IMAGE, size=14_000_000, names=request.tags),
-        builders=(LevelSummary(level=0, key="k", size=812_000_000, is_cached=True),),
+        platforms=tuple(
+            ForPlatform(
+                platform=platform,
+                image=Result(image=IMAGE, size=14_000_000, names=request.tags),
+                builders=(LevelSummary(level=0, key="k", size=812_000_000, is_cached=True),),
+            )
+            for platform in request.platforms or (Platform("linux", "amd64"),)
+        ),
         materials=(Material(kind="image", name="golang", digest="sha256:1"),),
         seconds=0.25,
         is_cached=False,
@@ -72,7 +78,7 @@ def test_options_reach_the_request(run: Run, requests: list[BuildRequest], monke
             no_cache_filter=frozenset({"one", "two", "emit"}),
             pull=True,
             network="none",
-            platform=Platform("linux", "amd64"),
+            platforms=(Platform("linux", "amd64"),),
             outputs=(Output(type="oci", destination="out.tar"), Output(type="load")),
             builder_tag="docker.io/library/b:1",
             runtime_file="Run",

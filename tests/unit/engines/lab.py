@@ -51,7 +51,7 @@ def evaluator(
     """The evaluator of a Dockerfile; ``images`` are all that there are, ``named`` is one overridden name."""
     known = images or {}
 
-    def resolve(name: str) -> Base:
+    def resolve(name: str, platform: Platform) -> Base:
         if name not in known:
             raise ImageNotFoundError(f"There is no image “{name}”.")
         return known[name]
@@ -104,7 +104,7 @@ class Lab:
 
     def image(self, built: Built) -> StoredImage:
         """The finished image of a level."""
-        return self.store.images.get(self.engine.publish(built, (), {}).image)
+        return self.store.images.get(self.engine.publish(built, {}).image)
 
     def files(self, image: StoredImage) -> Context:
         """The files of an image."""

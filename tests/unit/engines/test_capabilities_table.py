@@ -22,7 +22,7 @@ ENGINES = {
     "buildx": buildx.capabilities("any"),
 }
 ROWS = {
-    "`--platform`": "platforms",
+    "`--platform A,B`": "indexes",
     "`--no-cache-filter": "stage_filters",
     "SOURCE_DATE_EPOCH": "epoch",
     "`rewrite-timestamp": "rewrites",

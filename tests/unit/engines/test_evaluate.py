@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dockerception.engines.embedded.configuring import DEFAULT_PATH
-from dockerception.errors import DockerceptionError, DockerfileError, ImageNotFoundError, UnsupportedError
+from dockerception.errors import DockerceptionError, DockerfileError, ImageNotFoundError
 from dockerception.oci.config import ContainerConfig, Healthcheck
 from dockerception.reference import Platform
 from unit.engines.lab import base_image, evaluate, evaluator
@@ -226,7 +226,8 @@ def test_what_is_allowed_or_not_required_is_evaluated() -> None:
     [
         ("FROM missing", ImageNotFoundError, "missing", 1),
         ("FROM --platform=linux/z80 scratch", DockerfileError, "z80", 1),
-        ("FROM --platform=windows/amd64 scratch", UnsupportedError, "windows/amd64", 1),
+        ("FROM --platform=pdp/11 scratch", DockerfileError, "“pdp/11” is not a platform", 1),
+        ("FROM --platform=$NONE scratch", DockerfileError, "names no platform", 1),
         ("FROM scratch\nCOPY a b c", DockerfileError, "end with a slash", 2),
         ("FROM scratch\nLABEL a=b\nUSER ${X:?not set}", DockerfileError, "not set", 3),
         ("FROM scratch\nARG P\nCOPY --chmod=$P a /b\nCOPY --chmod=9 a /b", DockerfileError, "9", 4),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from dockerception.engines.base import Settings
 from dockerception.engines.embedded.finish import image_config
 from dockerception.engines.embedded.values import StageState
 from dockerception.oci.config import ContainerConfig, History, ImageConfig, format_time
@@ -18,7 +19,7 @@ def config(text: str, created: tuple[int, ...] = (), epoch: int = EPOCH) -> Imag
     """The config of a built Dockerfile whose layers were made at these times."""
     stage = evaluate(text, images={"base": base_image(ContainerConfig(), author="first")})
     state = StageState(key="k", layers=(), created=created)
-    return image_config(stage, state, platform=Platform("linux", "amd64"), epoch=epoch)
+    return image_config(stage, state, Settings(platform=Platform("linux", "amd64"), epoch=epoch))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def test_a_base_keeps_its_history_and_platform() -> None:
 
     image = msgspec.structs.replace(base.image, config_bytes=oci_config.encode(older))
     stage = evaluate("FROM base\nCMD x", images={"base": msgspec.structs.replace(base, image=image)})
-    found = image_config(stage, StageState(key="k", layers=()), platform=Platform("linux", "amd64"), epoch=1)
+    found = image_config(stage, StageState(key="k", layers=()), Settings(platform=Platform("linux", "amd64"), epoch=1))
     assert [item.created_by for item in found.history] == ["older", 'CMD ["/bin/sh", "-c", "x"]']
     assert (found.architecture, found.variant) == ("arm", "v7")
 
@@ -68,6 +69,7 @@ def test_a_base_keeps_its_history_and_platform() -> None:
 def test_a_fixed_epoch_is_the_time_of_all_that_the_dockerfile_adds() -> None:
     stage = evaluate("FROM scratch\nCOPY a /a\nENV A=b\nCOPY b /b\n")
     state = StageState(key="k", layers=("one", "two"), created=(100, 200))
-    found = image_config(stage, state, platform=Platform("linux", "amd64"), epoch=1_000_000_000, is_epoch_fixed=True)
+    settings = Settings(platform=Platform("linux", "amd64"), epoch=1_000_000_000, is_epoch_fixed=True)
+    found = image_config(stage, state, settings)
     times = {found.created, *(item.created for item in found.history)}
     assert times == {"2001-09-09T01:46:40Z"}

@@ -123,8 +123,8 @@ def test_it_is_done_once(lab: Lab, sources: Callable[[int], Path]) -> None:
 
 def test_files_that_leave_as_such_have_the_time(lab: Lab, sources: Callable[[int], Path], tmp_path: Path) -> None:
     built = lab.build(TEXT, folder(sources(NEW), {}))
-    result = lab.engine.publish(built, (), {})
-    lab.engine.export(result, Output(type="local", destination=str(tmp_path / "out")))
+    result = lab.engine.publish(built, {})
+    lab.engine.export([result], Output(type="local", destination=str(tmp_path / "out")))
     found = {os.stat(path).st_mtime for path in (tmp_path / "out").rglob("*")}
     assert found == {EPOCH}
 

@@ -389,7 +389,7 @@ def test_inline(machine: NewLab, tmp_path: Path) -> None:
     image = lab.image(built)
     assert image.config.cache
     output = Output(type="oci", destination=str(layout), attributes=(("tar", "false"),))
-    lab.engine.export(Result(image=image.image, size=0), output)
+    lab.engine.export([Result(image=image.image, size=0)], output)
     index = json.loads((layout / "index.json").read_bytes())
     source = f"type=local,src={layout},digest={index['manifests'][0]['digest']}"
     other = machine("b")

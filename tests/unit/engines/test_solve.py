@@ -17,7 +17,6 @@ from dockerception.errors import (
     DockerceptionError,
     DockerfileError,
     ImageNotFoundError,
-    UnsupportedError,
     UsageError,
 )
 from dockerception.oci.entry import Entry
@@ -269,9 +268,11 @@ def test_an_error_in_a_trigger_shows_the_from(lab: Lab, tmp_path: Path) -> None:
     assert "3 | >>> FROM one" in caught.value.details
 
 
-def test_another_platform_is_not_built(lab: Lab) -> None:
-    with pytest.raises(UnsupportedError, match="linux/s390x"):
-        lab.build("FROM scratch", Tree(), platform=Platform("linux", "s390x"))
+@pytest.mark.parametrize("is_fixed", [True, False])
+def test_scratch_is_for_the_platform_of_the_build(lab: Lab, is_fixed: bool) -> None:
+    wanted = Platform("linux", "s390x")
+    built = lab.build("FROM scratch", Tree(), platform=wanted, is_platform_fixed=is_fixed)
+    assert lab.image(built).config.platform == wanted
 
 
 def test_another_engine_s_level_is_refused(lab: Lab) -> None:
@@ -280,7 +281,7 @@ def test_another_engine_s_level_is_refused(lab: Lab) -> None:
 
     foreign = Built(level=0, key="k", config=ImageConfig(architecture="amd64", os="linux"), is_cached=False)
     with pytest.raises(TypeError):
-        lab.engine.publish(foreign, (), {})
+        lab.engine.publish(foreign, {})
 
 
 def test_named_contexts(lab: Lab, tmp_path: Path) -> None:
@@ -300,7 +301,7 @@ def test_an_image_of_the_store_as_base_and_source(lab: Lab, tmp_path: Path) -> N
 
     context = directory(tmp_path / "c", FILES)
     base = lab.build("FROM scratch\nCOPY --chown=7 source /s\nENV A=1\nONBUILD COPY static /t", context)
-    lab.engine.publish(base, (Reference.parse("mine"),), {"l": "1"})
+    lab.engine.name([lab.engine.publish(base, {"l": "1"})], [Reference.parse("mine")])
     child = lab.build("FROM mine\nCOPY --from=mine /s /copied", context)
     image = lab.image(child)
     assert shown(lab.files(image)) == {"s": "s1", "t": "t1", "copied": "s1"}
@@ -321,7 +322,7 @@ def test_unused_build_arguments(lab: Lab) -> None:
 
 def test_labels_of_the_command_line(lab: Lab) -> None:
     built = lab.build("FROM scratch\nLABEL a=1 b=1", Tree())
-    image = lab.store.images.get(lab.engine.publish(built, (), {"b": "2"}).image)
+    image = lab.store.images.get(lab.engine.publish(built, {"b": "2"}).image)
     assert image.config.config.labels == {"a": "1", "b": "2"}
 
 

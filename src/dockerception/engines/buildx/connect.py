@@ -46,7 +46,9 @@ def connect(name: str, store: Store, report: Reporter, *, helper: str = "") -> B
 
 def capabilities(builder: str, *, is_docker: bool = False) -> Capabilities:
     """What a builder of that name can do; ``is_docker`` says that it is part of a daemon."""
-    return Capabilities(name=f"The builder “{builder}” of buildx", caches=True, rewrites=not is_docker)
+    return Capabilities(
+        name=f"The builder “{builder}” of buildx", caches=True, indexes=not is_docker, rewrites=not is_docker
+    )
 
 
 def _in_daemon(

@@ -59,5 +59,5 @@ def find_named(bases: Bases, outside: Outside, find_image: FindImage) -> Found:
         context = bases.context(outside.name)
         if isinstance(context, DirectoryContext):
             return Found(identity=content_digest(context, "", owners=False).hex())
-    base = bases.resolve(outside.name)
+    base = bases.resolve(outside.name, outside.platform or bases.platform)
     return Found(identity=base.identity, config=base.image.config if base.image is not None else None)

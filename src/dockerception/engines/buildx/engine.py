@@ -38,14 +38,17 @@ class Levels(Protocol):
     def directory(self, built: Built, path: str) -> Context:
         """What is in a directory of the image."""
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
-        """Give the image labels and names."""
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
+        """Give the image labels."""
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        """Give images names."""
 
     def size(self, built: Built) -> int:
         """The size of a built level."""
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
-        """Write a published image to where an output says."""
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
+        """Write published images to where an output says."""
 
     def close(self) -> None:
         """End whatever was started."""
@@ -143,15 +146,18 @@ class BuildxEngine:
         self._emitted.add(built.level)
         return self._levels.directory(copied, CONTENTS)
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
-        return self._levels.publish(self._whole(built), names, labels)
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
+        return self._levels.publish(self._whole(built), labels)
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        self._levels.name(results, names)
 
     def size(self, built: Built) -> int:
         whole = self._images.get(built.level) if isinstance(built.handle, _Builder) else built
         return self._levels.size(whole) if whole is not None else 0
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
-        return self._levels.export(result, output)
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
+        return self._levels.export(results, output)
 
     def fetch_context(self, key: str) -> bool:
         return False  # a context that is known elsewhere comes out of the solve that would make it

@@ -16,6 +16,7 @@ from ...dockerfile.stages import Dockerfile, Stage, find_stage
 from ...errors import BuilderError
 from ...oci import config as oci_config
 from ...oci.config import ContainerConfig, ImageConfig
+from ...reference import Platform
 from ...store.images import StoredImage
 from ..base import Level, Settings
 from ..daemon.references import Outside
@@ -75,7 +76,8 @@ def evaluate(level: Level, contexts: Contexts) -> Known:
     """The config of the level's target.  Raises ``DockerfileError`` and what finding its base raises."""
     unknown: dict[str, str] = {}
 
-    def resolve(name: str) -> Base:
+    def resolve(name: str, platform: Platform) -> Base:
+        # What a builder runs is the same on all of its platforms, and the contexts know only the one that is built for.
         found = contexts.find(Outside(name=name, is_base=True))
         if found.config is None:
             unknown[name] = found.why

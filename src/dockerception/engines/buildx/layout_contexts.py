@@ -78,7 +78,7 @@ class LayoutContexts:
             return value
         if not outside.is_base and os.path.isdir(path := _path(value)):
             return path
-        image = self._lookup.resolve(outside.name).image
+        image = self._lookup.resolve(outside.name, outside.platform or self._settings.platform).image
         return self._layout(image, work) if image is not None else ""
 
     def _of_store(self, name: str) -> StoredImage | None:

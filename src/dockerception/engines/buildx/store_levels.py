@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -70,24 +70,28 @@ class StoreLevels:
         image = _handle(built).image
         return open_directory(self._embedded.image_files(image), path)
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
-        """The image, with these labels and names, in our store."""
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
+        """The image, with these labels, in our store."""
         image = self._labelled(_handle(built), labels) if labels else _handle(built).image
-        image = self._store.images.add(image.config_bytes, image.layers, names)
         self._published[image.image] = (_handle(built), labels)
         settings = _handle(built).prepared.level.settings
         epoch = settings.epoch if settings.is_epoch_fixed else None
-        return Result(image=image.image, size=self._size(image), names=names, layers=image.layers, epoch=epoch)
+        return Result(image=image.image, size=self._size(image), layers=image.layers, epoch=epoch)
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        """Give images of our store names."""
+        self._embedded.name(results, names)
 
     def size(self, built: Built) -> int:
         """The sum of its layers in bytes, uncompressed."""
         return self._size(_handle(built).image)
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
-        """Write an image of our store to where an output says; what goes to a registry is pushed by the builder."""
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
+        """Write images of our store to where an output says; one that goes to a registry is pushed by the builder."""
+        result = results[0]
         published = self._published.get(result.image)
-        if published is None or not is_push(output):
-            return self._embedded.export(result, output)
+        if len(results) > 1 or published is None or not is_push(output):
+            return self._embedded.export(results, output)
         handle, labels = published
         pushed = []
         # One image has one kind of times: what another output has said counts here, too.

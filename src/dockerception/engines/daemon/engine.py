@@ -122,21 +122,38 @@ class DaemonEngine:
         maximum = handle.settings.max_context
         return read_directory(self._daemon, handle.image.image, path, self._store, max_bytes=maximum)
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
         image = self._labelled(built, labels) if labels else _handle(built).image
-        self._name(image, names)
         settings = _handle(built).settings
         epoch = settings.epoch if settings.is_epoch_fixed else None
-        return Result(image=image.image, size=image.size, names=names, layers=image.layers, epoch=epoch)
+        return Result(image=image.image, size=image.size, layers=image.layers, epoch=epoch)
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        """As the protocol has it: what a name led to before is put back when a later one fails."""
+        image = _only(results).image
+        before: list[tuple[Reference, ImageFacts | None]] = []
+        try:
+            for name in names:
+                before.append((name, self._daemon.find(name.familiar)))
+                self._daemon.tag(image, name)
+        except TransportError:
+            for name, earlier in before:
+                with suppress(TransportError, ImageNotFoundError):
+                    if earlier is not None:
+                        self._daemon.tag(earlier.image, name)
+                    else:
+                        self._daemon.untag(name.familiar)
+            raise
 
     def size(self, built: Built) -> int:
         return _handle(built).image.size
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
         """As the protocol has it; an image is in the daemon already, so that ``--load`` has nothing to do."""
         is_here = output.type in ("image", "load") or (output.type == "docker" and not output.destination)
         if is_here and not is_push(output):
             return ()
+        result = _only(results)
         engine = self._own_engine()
         spool = self._store.contexts.new_spool()
         source = docker_daemon.DaemonImage(
@@ -146,7 +163,7 @@ class DaemonEngine:
             stored = engine.import_image(source)
         finally:
             source.close()
-        return engine.export(msgspec.structs.replace(result, image=stored.image, layers=stored.layers), output)
+        return engine.export([msgspec.structs.replace(result, image=stored.image, layers=stored.layers)], output)
 
     def fetch_context(self, key: str) -> bool:
         return False
@@ -209,26 +226,16 @@ class DaemonEngine:
                     self._daemon.untag(str(private))
         return self._with_labels[key]
 
-    def _name(self, image: ImageFacts, names: Sequence[Reference]) -> None:
-        """Give all the names or none: what a name led to before is put back when a later one fails."""
-        before: list[tuple[Reference, ImageFacts | None]] = []
-        try:
-            for name in names:
-                before.append((name, self._daemon.find(name.familiar)))
-                self._daemon.tag(image.image, name)
-        except TransportError:
-            for name, earlier in before:
-                with suppress(TransportError, ImageNotFoundError):
-                    if earlier is not None:
-                        self._daemon.tag(earlier.image, name)
-                    else:
-                        self._daemon.untag(name.familiar)
-            raise
-
     def _own_engine(self) -> EmbeddedEngine:
         if self._embedded is None:
             self._embedded = EmbeddedEngine(self._store, report=self._report, steps=self._steps)
         return self._embedded
+
+
+def _only(results: Sequence[Result]) -> Result:
+    """The one image that a daemon's name has; for several platforms its ``capabilities`` say no."""
+    (result,) = results
+    return result
 
 
 def _stages(settings: Settings) -> frozenset[str]:

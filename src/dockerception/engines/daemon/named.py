@@ -55,10 +55,12 @@ class NamedContexts:
 
     def pull(self, outside: Sequence[Outside]) -> None:
         """Have the daemon get those anew that are no named contexts, if ``--pull`` asks for it."""
-        platform = self._settings.platform
-        for name in (each.name for each in outside if self._settings.pull and not self.is_named(each.name)):
-            with self._steps.step(f"pull {name}"):
-                self._daemon.pull(name, platform if platform != Platform.host() else None)
+        for each in outside:
+            if not self._settings.pull or self.is_named(each.name):
+                continue
+            platform = each.platform or self._settings.platform
+            with self._steps.step(f"pull {each.name}"):
+                self._daemon.pull(each.name, platform if platform != Platform.host() else None)
 
     @contextmanager
     def brought(self, outside: Sequence[Outside]) -> Iterator[Mapping[str, str]]:
@@ -85,7 +87,7 @@ class NamedContexts:
             context = self.lookup.context(outside.name)
             if isinstance(context, DirectoryContext | TarContext):
                 return self._import(outside.name, context)
-        image = self.lookup.resolve(outside.name).image
+        image = self.lookup.resolve(outside.name, outside.platform or self._settings.platform).image
         return "scratch" if image is None else self._load(outside.name, image)
 
     def _named(self, image: str) -> str:

@@ -13,7 +13,9 @@ import msgspec
 
 from ...dockerfile import instructions as ins
 from ...dockerfile.instructions import print_instruction
-from ...dockerfile.stages import Dockerfile, Stage, find_stage, references
+from ...dockerfile.stages import Dockerfile, Stage, excerpt_for, find_stage, references
+from ...errors import UnsupportedError
+from ...reference import Platform
 from ..base import UNDECLARED_ARGS, Settings
 from ..embedded.scope import global_scope
 
@@ -21,10 +23,12 @@ _Naming = ins.From | ins.Copy | ins.Run
 
 
 class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that leads out of the Dockerfile.  ``is_base`` says that some FROM has it."""
+    """A name that leads out of the Dockerfile.  ``is_base`` says that some FROM has it, ``platform`` what this
+    FROM asks for, None for the build's."""
 
     name: str
     is_base: bool
+    platform: Platform | None = None
 
 
 class References:
@@ -53,15 +57,17 @@ class References:
     @property
     def outside(self) -> tuple[Outside, ...]:
         """The names that lead outside, each once, in their order."""
-        found: dict[str, bool] = {}
+        found: dict[str, Outside] = {}
         for stage in self._stages:
-            base = self._base(stage)
-            if self._leads_outside(base, stage.index, is_base=True):
-                found[base] = True
+            base = self._origin(stage)
+            if self._leads_outside(base.base, stage.index, is_base=True):
+                wanted = Platform.parse(base.platform) if base.platform else None
+                self._check_one_platform(found.get(base.base), wanted, stage)
+                found[base.base] = Outside(name=base.base, is_base=True, platform=wanted)
             for name in references(stage):
                 if self._leads_outside(name, stage.index, is_base=False):
-                    found.setdefault(name, False)
-        return tuple(Outside(name=name, is_base=is_base) for name, is_base in found.items())
+                    found.setdefault(name, Outside(name=name, is_base=False))
+        return tuple(found.values())
 
     @property
     def unused_build_args(self) -> frozenset[str]:
@@ -94,8 +100,20 @@ class References:
                 waiting += [each for each in (*inner, self._find_base(base, stage.index)) if each is not None]
         return tuple(found[index] for index in sorted(found))
 
+    def _check_one_platform(self, known: Outside | None, wanted: Platform | None, stage: Stage) -> None:
+        """A named context is brought once.  An image that the engine finds by itself may be of several platforms."""
+        if known is not None and known.is_base and known.platform != wanted and self._is_named(known.name):
+            raise UnsupportedError(
+                f"The named context {known.name} is needed for two platforms, and this engine gets it once.",
+                details=excerpt_for(self._dockerfile, stage.base.location),
+                hint="give it to the stages under two names, or use the embedded engine",
+            )
+
+    def _origin(self, stage: Stage) -> ins.From:
+        return ins.expand_instruction(stage.base, self._variables, escape=self._escape)
+
     def _base(self, stage: Stage) -> str:
-        return ins.expand_instruction(stage.base, self._variables, escape=self._escape).base
+        return self._origin(stage).base
 
     def _find(self, name: str, before: int) -> Stage | None:
         if self._is_named(name):

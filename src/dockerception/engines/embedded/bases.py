@@ -62,7 +62,7 @@ class Bases:
         self._report = report
         self._view = view
         self._steps = steps
-        self._images: dict[str, StoredImage] = {}
+        self._images: dict[tuple[str, Platform], StoredImage] = {}
         self._directories: dict[str, Context] = {}
         self._remote: RemoteFiles | None = None
         self._materials: list[Material] = []
@@ -71,6 +71,11 @@ class Bases:
     def materials(self) -> list[Material]:
         """What came from outside so far."""
         return [*self._materials, *(self._remote.materials if self._remote is not None else ())]
+
+    @property
+    def platform(self) -> Platform:
+        """What the build is for."""
+        return self._settings.platform
 
     @property
     def remote(self) -> RemoteFiles:
@@ -97,12 +102,12 @@ class Bases:
         """Whether ``--build-context`` overrides a name."""
         return self.named(name) is not None
 
-    def resolve(self, name: str) -> Base:
-        """The base that a FROM names, where it is neither a stage nor ``scratch``.
+    def resolve(self, name: str, platform: Platform) -> Base:
+        """The base that a FROM names for a platform, where it is neither a stage nor ``scratch``.
 
         Raises ``ImageNotFoundError`` that says what was tried and which option to add.
         """
-        image = self._image(name)
+        image = self._image(name, platform)
         identity = f"{image.image} {image.platform}"
         return Base(name=name, image=image, identity=identity)
 
@@ -111,60 +116,59 @@ class Bases:
         value = self.named(name)
         if value is not None and _is_directory(value):
             return self._directory(name, value)
-        return self._view(self._image(name), f"the image {name}")
+        return self._view(self._image(name, self._settings.platform), f"the image {name}")
 
     def layers(self, name: str) -> tuple[str, ...] | None:
         """The layers of the image whose files ``context`` gives; None for a directory."""
         value = self.named(name)
-        return None if value is not None and _is_directory(value) else self._image(name).layers
+        return None if value is not None and _is_directory(value) else self._image(name, self._settings.platform).layers
 
     def context_identity(self, name: str) -> str:
         """What enters keys for a whole image read by COPY; empty for directories, whose content is hashed instead."""
         value = self.named(name)
         if value is not None and _is_directory(value):
             return ""
-        image = self._image(name)
+        image = self._image(name, self._settings.platform)
         return f"{image.image} {image.platform}"
 
-    def _image(self, name: str) -> StoredImage:
-        if name not in self._images:
+    def _image(self, name: str, platform: Platform) -> StoredImage:
+        if (name, platform) not in self._images:
             value = self.named(name)
-            found = self._from_dockerfile(name) if value is None else self._from_value(name, value)
-            self._images[name] = found
-            self._check_platform(name, found)
+            found = self._from_dockerfile(name, platform) if value is None else self._from_value(name, value, platform)
+            self._images[name, platform] = found
+            self._check_platform(name, found, platform)
             self._materials.append(Material("image", name, found.image))
-        return self._images[name]
+        return self._images[name, platform]
 
-    def _check_platform(self, name: str, image: StoredImage) -> None:
-        """Warn of programs that can't run here; whoever only copies files may want just that."""
-        wanted = self._settings.platform
-        found = Platform.parse(image.platform)
+    def _check_platform(self, name: str, image: StoredImage, wanted: Platform) -> None:
+        """Warn of programs that can't run there; whoever only copies files may want just that."""
+        found = image.config.platform
         if (found.os, found.architecture) != (wanted.os, wanted.architecture):
-            text = f"The image “{name}” is for {found}, and the build is for {wanted}: its programs may not run."
+            text = f"The image “{name}” is for {found}, and {wanted} was wanted: its programs may not run."
             self._report(Notice(text=text, severity="warning"))
 
-    def _from_dockerfile(self, name: str) -> StoredImage:
+    def _from_dockerfile(self, name: str, platform: Platform) -> StoredImage:
         try:
-            return self._from_name(name)
+            return self._from_name(name, platform)
         except UsageError as error:
             raise DockerfileError(error.message, hint=error.hint) from error
 
-    def _from_value(self, name: str, value: str) -> StoredImage:
+    def _from_value(self, name: str, value: str, platform: Platform) -> StoredImage:
         if value.startswith(_STORE_PREFIX):
-            return self._from_name(value.removeprefix(_STORE_PREFIX))
+            return self._from_name(value.removeprefix(_STORE_PREFIX), platform)
         if _is_directory(value):
             if not os.path.exists(_path(value)):
                 raise _no_such_context(name, value, "does not exist")
             value = f"rootfs:{_path(value)}"
-        return self._from_transport(name, transport_spec.parse(value), value)
+        return self._from_transport(name, transport_spec.parse(value), value, platform)
 
-    def _from_name(self, name: str) -> StoredImage:
+    def _from_name(self, name: str, platform: Platform) -> StoredImage:
         """An image of the store, else of its registry; with ``--pull`` of its registry only."""
         if name.startswith("sha256:"):
             return self._by_id(name)
         reference = Reference.parse(name)
-        found = None if self._settings.pull else self._store.images.find_name(reference, self._settings.platform)
-        return found or self._from_registry(name, reference)
+        found = None if self._settings.pull else self._store.images.find_name(reference, platform)
+        return found or self._from_registry(name, reference, platform)
 
     def _by_id(self, name: str) -> StoredImage:
         found = self._store.images.find(name)
@@ -172,23 +176,21 @@ class Bases:
             raise ImageNotFoundError(f"There is no image {name} in the store, and a registry can't be asked by an id.")
         return found
 
-    def _from_registry(self, name: str, reference: Reference) -> StoredImage:
+    def _from_registry(self, name: str, reference: Reference, platform: Platform) -> StoredImage:
         from .pulling import pull
 
         try:
             with self._steps.step(f"pull {reference}") as step:
                 if self._lazy is not None:
-                    return self._lazy.pull(reference, platform=self._settings.platform, step=step)
-                return pull(
-                    self._store, reference, platform=self._settings.platform, report=self._report, step=step
-                ).image
+                    return self._lazy.pull(reference, platform=platform, step=step)
+                return pull(self._store, reference, platform=platform, report=self._report, step=step).image
         except (ImageNotFoundError, TransportError) as error:
             raise _not_found(name, reference, error, has_looked=not self._settings.pull) from error
 
-    def _from_transport(self, name: str, spec: transport_spec.SourceSpec, text: str) -> StoredImage:
+    def _from_transport(self, name: str, spec: transport_spec.SourceSpec, text: str, platform: Platform) -> StoredImage:
         """Import an image, unless the same one is here: by the text of a description that is costly to resolve (a list
         of packages; ``--pull`` resolves it again), else by what its source says it is."""
-        by_text = keys.derive("source", (("text", text), ("platform", str(self._settings.platform))))
+        by_text = keys.derive("source", (("text", text), ("platform", str(platform))))
         if spec.kind == "apt" and not self._settings.pull:
             known = self._recorded(by_text)
             if known is not None:
@@ -196,14 +198,12 @@ class Bases:
         with self._steps.step(f"import {name} from {text}") as step:
             source = transport_spec.open_source(
                 spec,
-                platform=self._settings.platform,
+                platform=platform,
                 scratch=self._store.scratch,
                 log=lambda data: self._report(StepLog(step=step.number, data=data)),
             )
             try:
-                by_identity = keys.derive(
-                    "import", (("identity", source.identity), ("platform", str(self._settings.platform)))
-                )
+                by_identity = keys.derive("import", (("identity", source.identity), ("platform", str(platform))))
                 image = self._recorded(by_identity)
                 step.is_cached = image is not None
                 if image is None:

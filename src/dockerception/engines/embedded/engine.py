@@ -55,7 +55,7 @@ class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
     capabilities = Capabilities(
-        name="The embedded engine", platforms=False, caches=True, explains=True, rewrites=True, roots=True, limits=True
+        name="The embedded engine", indexes=True, caches=True, explains=True, rewrites=True, roots=True, limits=True
     )
 
     def __init__(
@@ -121,13 +121,7 @@ class EmbeddedEngine:
         return Built(
             level=level.index,
             key=keys.derive("image", (("layers", state.key), ("config", msgspec.msgpack.encode(stage.config)))),
-            config=image_config(
-                stage,
-                state,
-                platform=settings.platform,
-                epoch=settings.epoch,
-                is_epoch_fixed=settings.is_epoch_fixed,
-            ),
+            config=image_config(stage, state, settings),
             is_cached=not solver.has_executed,
             materials=tuple(bases.materials),
             unused_build_args=frozenset(settings.build_args) - evaluator.used_build_args - UNDECLARED_ARGS,
@@ -194,7 +188,7 @@ class EmbeddedEngine:
 
         return open_directory(self._view_layers(_handle(self._whole(built)).layers, "the image"), path)
 
-    def publish(self, built: Built, names: tuple[Reference, ...], labels: Mapping[str, str]) -> Result:
+    def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
         built = self._whole(built)
         handle = _handle(built)
         settings = handle.level.settings
@@ -204,9 +198,12 @@ class EmbeddedEngine:
             config = msgspec.structs.replace(config, config=msgspec.structs.replace(config.config, labels=merged))
         if not handle.level.will_emit:
             config = self._caches.with_inline(config, handle.solved, layers, self.faces)
-        image = finish(self._store, self.faces, config, layers, names)
+        image = finish(self._store, self.faces, config, layers)
         epoch = settings.epoch if settings.is_epoch_fixed else None
-        return Result(image=image.image, size=self.size(built), names=names, layers=layers, epoch=epoch)
+        return Result(image=image.image, size=self.size(built), layers=layers, epoch=epoch)
+
+    def name(self, results: Sequence[Result], names: Sequence[Reference]) -> None:
+        self._store.images.name_all([self._store.images.get(result.image) for result in results], names)
 
     def _final_layers(self, handle: _Handle) -> tuple[str, ...]:
         """The layers that the level's image has in the end."""
@@ -231,13 +228,13 @@ class EmbeddedEngine:
             return self._whole(self.build(_handle(built).level))
         return built
 
-    def export(self, result: Result, output: Output) -> tuple[Exported, ...]:
+    def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
         from ..outputs import describe
         from .exporting import export
 
-        image = self._store.images.get(result.image)
-        with self._steps.step(describe(output, result.names)) as step:
-            return export(self._store, self.faces, image, result, output, self._report, step)
+        images = [self._store.images.get(result.image) for result in results]
+        with self._steps.step(describe(output, results[0].names)) as step:
+            return export(self._store, self.faces, images, results[0], output, self._report, step)
 
     def fetch_context(self, key: str) -> bool:
         return self._caches.fetch_context(key)

@@ -12,7 +12,7 @@ import msgspec
 
 from ...dockerfile import instructions as ins
 from ...dockerfile.stages import Dockerfile, Stage, excerpt_for
-from ...errors import DockerceptionError, DockerfileError, UnsupportedError, UsageError
+from ...errors import DockerceptionError, DockerfileError, UsageError
 from ...oci.config import ContainerConfig
 from ...reference import Platform
 from ..base import Settings
@@ -22,8 +22,8 @@ from .run_checks import check_run
 from .scope import Scope, environment_of, global_scope
 from .values import Base, Evaluated, Step
 
-ResolveImage = Callable[[str], Base]
-"""Leads from the name in a FROM to its image, where it is neither a stage nor ``scratch``."""
+ResolveImage = Callable[[str, Platform], Base]
+"""Leads from the name in a FROM to its image for a platform, where it is neither a stage nor ``scratch``."""
 IsNamedContext = Callable[[str], bool]
 
 
@@ -74,8 +74,8 @@ class Evaluator:
             origin = ins.expand_instruction(stage.base, self._globals, escape=escape)
         except DockerfileError as error:
             raise self._located(error, stage.base) from error
-        self._check_platform(origin)
-        base = self._base(stage, origin.base)
+        wanted = self._wanted_platform(stage, origin)
+        base = self._base(stage, origin.base, wanted)
         config, author = _inherited(base)
         run = _StageRun(self._settings, self._globals, self.used_build_args, escape, config, author)
         if base.stage is not None:
@@ -91,6 +91,7 @@ class Evaluator:
         return Evaluated(
             stage=stage,
             base=base,
+            platform=_platform_of(base, self._settings),
             steps=tuple(run.steps),
             config=run.config,
             author=run.author,
@@ -98,33 +99,33 @@ class Evaluator:
             variables=run.scope.variables,
         )
 
-    def _base(self, stage: Stage, name: str) -> Base:
+    def _base(self, stage: Stage, name: str, platform: Platform) -> Base:
         if name.lower() == "scratch":  # before named contexts, as in BuildKit
             return Base(name="scratch")
         earlier = None if name.isdigit() else self.find(name, stage.index)
         if earlier is not None:
             return Base(name=name, stage=self.stage(earlier.index))
         try:
-            return self._resolve_image(name)
+            return self._resolve_image(name, platform)
         except DockerceptionError as error:
             if not error.details:
                 error.details = excerpt_for(self._dockerfile, stage.base.location)
             raise
 
-    def _check_platform(self, origin: ins.From) -> None:
-        try:
-            is_ours = not origin.platform or Platform.parse(origin.platform) in (
-                Platform.host(),
-                self._settings.platform,
+    def _wanted_platform(self, stage: Stage, origin: ins.From) -> Platform:
+        """The platform that the image of a FROM is looked up for: that of its flag, else of the build."""
+        if not stage.base.platform:
+            return self._settings.platform
+        if not origin.platform:
+            error = DockerfileError(
+                f"FROM --platform={stage.base.platform} names no platform: a variable in it has no value.",
+                hint="BUILDPLATFORM and TARGETPLATFORM have one; others need an ARG before the first FROM",
             )
+            raise self._located(error, origin)
+        try:
+            return Platform.parse(origin.platform)
         except UsageError as error:
             raise self._located(DockerfileError(error.message, hint=error.hint), origin) from error
-        if not is_ours:
-            raise UnsupportedError(
-                f"FROM --platform={origin.platform} is not the platform of this machine ({Platform.host()});"
-                " building for another one is not supported yet.",
-                details=excerpt_for(self._dockerfile, origin.location),
-            )
 
     def _located(self, error: DockerfileError, instruction: ins.Instruction) -> DockerfileError:
         details = excerpt_for(self._dockerfile, instruction.location)
@@ -209,6 +210,13 @@ class _StageRun:
                 is_trigger=is_trigger,
             )
         )
+
+
+def _platform_of(base: Base, settings: Settings) -> Platform:
+    """What the programs of a stage are for, as far as its base tells."""
+    if base.stage is not None:
+        return base.stage.platform
+    return base.image.config.platform if base.image is not None else settings.platform
 
 
 def _inherited(base: Base) -> tuple[ContainerConfig, str]:

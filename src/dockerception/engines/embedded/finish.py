@@ -8,17 +8,17 @@ import msgspec
 
 from ...oci import config as oci_config
 from ...oci.config import History, ImageConfig, RootFS
-from ...reference import Platform, Reference
 from ...store.images import StoredImage
 from ...store.store import Store
+from ..base import Settings
 from .faces import Faces
 from .values import Evaluated, StageState, Step
 
 
-def image_config(
-    stage: Evaluated, state: StageState, *, platform: Platform, epoch: int, is_epoch_fixed: bool = False
-) -> ImageConfig:
+def image_config(stage: Evaluated, state: StageState, settings: Settings) -> ImageConfig:
     """The config of a built stage, still without diff_ids.
+
+    The image is for the platform that was asked for, whatever its base is for; where none was, it is for its base's.
 
     A history item of a layer has the time when the layer was made, one of a metadata change that of the layer before
     it; so an unchanged build gives the same image again.  A fixed epoch (SOURCE_DATE_EPOCH) is the time of all that the
@@ -26,28 +26,37 @@ def image_config(
     """
     inherited, steps = _whole_chain(stage)
     base = inherited.config if inherited is not None else None
-    created = (epoch,) * len(state.created) if is_epoch_fixed else state.created
-    before = oci_config.parse_time(base.created) if base and not is_epoch_fixed else None
-    history, newest = _history(steps, created, before, epoch)
-    origin = base.platform if base else platform
+    created = (settings.epoch,) * len(state.created) if settings.is_epoch_fixed else state.created
+    before = oci_config.parse_time(base.created) if base and not settings.is_epoch_fixed else None
+    history, newest = _history(steps, created, before, settings.epoch)
+    architecture, system, variant = _platform(base, settings)
     return ImageConfig(
         created=oci_config.format_time(newest),
         author=stage.author,
-        architecture=origin.architecture,
-        os=origin.os,
-        variant=origin.variant,
+        architecture=architecture,
+        os=system,
+        variant=variant,
         config=stage.config,
         history=(*(base.history if base else ()), *history),
     )
 
 
-def finish(
-    store: Store, faces: Faces, config: ImageConfig, layers: Sequence[str], names: tuple[Reference, ...]
-) -> StoredImage:
-    """Make every layer's blob, put their diff_ids into the config, record the image and name it."""
+def _platform(base: ImageConfig | None, settings: Settings) -> tuple[str, str, str]:
+    """Architecture, operating system and variant; a base says its variant, where only the platform's kind was asked."""
+    wanted = settings.platform
+    if base is None:
+        return wanted.architecture, wanted.os, wanted.variant
+    is_same_kind = (base.os, base.architecture) == (wanted.os, wanted.architecture)
+    if not settings.is_platform_fixed or (is_same_kind and not wanted.variant):
+        return base.architecture, base.os, base.variant
+    return wanted.architecture, wanted.os, wanted.variant
+
+
+def finish(store: Store, faces: Faces, config: ImageConfig, layers: Sequence[str]) -> StoredImage:
+    """Make every layer's blob, put their diff_ids into the config, and record the image."""
     diff_ids = layer_diff_ids(faces, layers)
     data = oci_config.encode(msgspec.structs.replace(config, rootfs=RootFS(diff_ids=diff_ids)))
-    return store.images.add(data, layers, names)
+    return store.images.add(data, layers)
 
 
 def layer_diff_ids(faces: Faces, layers: Sequence[str]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import msgspec
 from ...dockerfile.instructions import Instruction
 from ...dockerfile.stages import Stage
 from ...oci.config import ContainerConfig
+from ...reference import Platform
 from ...store.images import StoredImage
 
 
@@ -44,11 +45,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
 class Evaluated(msgspec.Struct, frozen=True, kw_only=True):
     """A stage with all its names resolved and all its text expanded: nothing of it has been executed.
 
+    ``platform`` is that of its base image, or of the build where it has none.
     ``declared`` are the values of its ARGs, ``variables`` what all names mean at its end; a stage on top begins so.
     """
 
     stage: Stage
     base: Base
+    platform: Platform
     steps: tuple[Step, ...]
     config: ContainerConfig
     author: str

@@ -1,0 +1,81 @@
+"""Where the bytes of an output go: stdout, a pipe or a device as it is, a file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from ..errors import DiskFullError, DockerceptionError, TransportError
+
+Sink = Callable[[bytes], None]
+
+
+@contextmanager
+def destination(path: str) -> Iterator[Sink]:
+    """Where to write: ``-`` is stdout; a regular file is replaced when the block ends without an exception."""
+    if path == "-":
+        yield _write_all(sys.stdout.fileno(), "standard output")
+    elif _is_special(path):
+        with _opened(path, os.O_WRONLY) as descriptor:
+            yield _write_all(descriptor, path)
+    else:
+        partial = f"{path}.{os.getpid()}.partial"
+        try:
+            with _opened(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+                yield _write_all(descriptor, path)
+            os.replace(partial, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(partial)
+            raise
+
+
+def _is_special(path: str) -> bool:
+    """Whether there is something else than a regular file: a pipe or a device is written to as it is."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+@contextmanager
+def _opened(path: str, flags: int) -> Iterator[int]:
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    try:
+        yield descriptor
+    except BaseException:
+        os.close(descriptor)
+        raise
+    try:
+        os.close(descriptor)  # where quotas and network file systems say that it did not fit
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def _write_all(descriptor: int, name: str) -> Sink:
+    def write(data: bytes) -> None:
+        rest = memoryview(data)
+        try:
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _cannot_write(name, error) from error
+
+    return write
+
+
+def _cannot_write(path: str, error: OSError) -> DockerceptionError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(f"{path} can't be written: the disk is full.", hint="free some space there")
+    return TransportError(f"{path} can't be written: {error.strerror}.")
