@@ -31,6 +31,24 @@ _STAGES = {
     "FROM AS nothing": ("FROM busybox AS\n", 1, "or an image and AS and a name", "write FROM image or FROM image AS"),
     "a number as a stage's name": ("FROM busybox AS 1st\n", 1, "“1st” can't be the name", "begins with a letter"),
     "a misspelt platform flag": ("FROM --platfrom=x busybox\n", 1, "no flag --platfrom", "did you mean --platform"),
+    "a number that no stage has": (
+        "FROM busybox\nCOPY --from=7 a /\n",
+        2,
+        "--from=7 is no stage: there is one",
+        "name a",
+    ),
+    "a stage that copies from itself": (
+        "FROM busybox AS a\nCOPY --from=a a /\n",
+        2,
+        "that it stands in",
+        "earlier ones",
+    ),
+    "a later stage": (
+        "FROM busybox AS a\nCOPY --from=b a /\nFROM busybox AS b\nFROM a\n",
+        2,
+        "begins later, in line 3",
+        "in front of this",
+    ),
     "no platform": ("FROM --platform=a/b/c/d busybox\n", 1, "“a/b/c/d” is not a platform", "os/architecture[/variant]"),
 }
 _CONFIG = {
@@ -135,3 +153,4 @@ def test_the_message_the_line_and_the_hint(program: Program, tmp_path: Path, cas
     done = fails(program, failure, "assemble", str(context), folder=tmp_path / "outputs")
     marked = re.findall(r"^ *([0-9]+) \| >>> (.*)$", done.errors, re.MULTILINE)
     assert (str(line), text.splitlines()[line - 1].strip()) == (marked[0][0], marked[0][1].strip())
+    assert f": Dockerfile:{line}: " in done.errors

@@ -112,8 +112,8 @@ def excerpt_for(dockerfile: Dockerfile, location: Lines, context: int = 2) -> st
 
 
 def shown_at(dockerfile: Dockerfile, location: Lines, error: DockerfileError) -> DockerfileError:
-    """``error`` with the lines of ``location`` as a person wrote them, in place of what details it had."""
-    return type(error)(error.message, details=excerpt_for(dockerfile, location), hint=error.hint)
+    """``error`` with its place in the file that a person wrote; one that has an excerpt already stays as it is."""
+    return located(dockerfile.document, location.start, location.end, error)
 
 
 def print_dockerfile(dockerfile: Dockerfile) -> str:

@@ -17,6 +17,10 @@ SPACES = (
 )
 # What separates the arguments of an instruction: the ASCII ones only.
 _BLANKS = re.compile("[\\t\\v\\f\\r ]+")
+# Escapes of JSON: a pair of surrogates is one character; of those that are halves of none, Go makes U+FFFD.
+_ESCAPE = re.compile(
+    r"(\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
+)
 _WIDEST_LINE = 160
 _LONGEST_SLIP = 40
 
@@ -35,7 +39,8 @@ def read_json(text: str) -> tuple[str, ...] | None:
     if not text.startswith("["):
         return None
     try:
-        values = msgspec.json.decode(text.encode("utf-8", "surrogatepass"), type=list[object])
+        whole = _ESCAPE.sub(lambda escape: r"\ufffd" if escape[2] else escape[0], text)
+        values = msgspec.json.decode(whole.encode("utf-8", "surrogatepass"), type=list[object])
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return None
     strings = tuple(value for value in values if isinstance(value, str))

@@ -148,6 +148,8 @@ def test_pairs(text: str, pairs: list[tuple[str, str]], is_legacy: bool) -> None
         ('["c:\\x"]', Shell('["c:\\x"]')),
         ("[ -f a ] && b", Shell("[ -f a ] && b")),
         ('["\\u00e9\\n"]', Exec(("é\n",))),
+        ('["\\ud83d\\ude00", "\\ud83d", "\\ude00\\ud83d"]', Exec(("😀", "\ufffd", "\ufffd\ufffd"))),
+        ('["\\\\ud83d"]', Exec(("\\ud83d",))),
         ("[" * 5000, Shell("[" * 5000)),
     ],
 )

@@ -37,6 +37,7 @@ WRONG = [
     (F + 'RUN ["a", 1]\n', 2, "strings only", "double quotes"),
     (F + "CMD [null]\n", 2, "strings only", "double quotes"),
     (F + 'CMD ["a\\u0000b"]\n', 2, "NUL character", "argument"),
+    (F + "RUN --mount= a\n", 2, "RUN --mount is empty", "type=cache"),
     (F + "RUN --mnt=type=bind a\n", 2, "RUN has no flag --mnt", "--mount"),
     (F + "RUN --network=hsot a\n", 2, "RUN --network is “hsot”", "did you mean host?"),
     (F + "RUN --network=bridge a\n", 2, "RUN --network is “bridge”", "default, none, host"),

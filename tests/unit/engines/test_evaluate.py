@@ -28,8 +28,13 @@ PATH = f"PATH={DEFAULT_PATH}"
         ("LABEL a=1 b=2\nLABEL a=3", "labels", {"a": "3", "b": "2"}),
         ("WORKDIR /a\nWORKDIR b", "working_dir", "/a/b"),
         ("WORKDIR a", "working_dir", "/a"),
-        ("WORKDIR /a/../../b/", "working_dir", "/b"),
-        ("WORKDIR //a", "working_dir", "/a"),
+        ("WORKDIR a/../../b/", "working_dir", "/b"),
+        ("WORKDIR /a/", "working_dir", "/a/"),
+        ("WORKDIR /a/\nWORKDIR b/", "working_dir", "/a/b"),
+        ("WORKDIR /a/../../b//", "working_dir", "/a/../../b//"),
+        ("WORKDIR /a/../../b//\nWORKDIR ./c", "working_dir", "/b/c"),
+        ("WORKDIR /a/\nWORKDIR $none", "working_dir", "/a/"),
+        ("WORKDIR $none", "working_dir", "/"),
         ("USER me:you", "user", "me:you"),
         ("EXPOSE 80 53/udp\nEXPOSE 80/tcp", "exposed_ports", {"80/tcp": {}, "53/udp": {}}),
         ('VOLUME ["/a", "/b"]\nVOLUME /c', "volumes", {"/a": {}, "/b": {}, "/c": {}}),
@@ -96,6 +101,10 @@ def test_a_stage_gives_its_config_and_its_arguments() -> None:
         ("FROM scratch\nARG TARGETARCH\nENV B=$TARGETARCH", {}, Platform.host().architecture),
         ("FROM scratch\nARG TARGETARCH\nENV B=$TARGETARCH", {"TARGETARCH": "z80"}, "z80"),
         ("FROM scratch\nARG A=x\nENV B=${A:+set}${C:-unset}", {}, "setunset"),
+        ("FROM scratch\nARG N=A\nARG $N=x\nENV B=$A", {}, "x"),
+        ("FROM scratch\nARG 'A'\nENV B=$A", {"A": "y"}, "y"),
+        ("FROM scratch\nARG TARGETSTAGE\nENV B=$TARGETSTAGE", {}, "default"),
+        ("FROM scratch AS Last\nARG TARGETSTAGE\nENV B=$TARGETSTAGE", {}, "last"),
     ],
 )
 def test_which_value_a_variable_has(text: str, arguments: dict[str, str], expected: str) -> None:
@@ -229,7 +238,10 @@ def test_what_is_allowed_or_not_required_is_evaluated() -> None:
         ("FROM --platform=pdp/11 scratch", DockerfileError, "“pdp/11” is not a platform", 1),
         ("FROM --platform=$NONE scratch", DockerfileError, "names no platform", 1),
         ("FROM scratch\nCOPY a b c", DockerfileError, "end with a slash", 2),
-        ("FROM scratch\nLABEL a=b\nUSER ${X:?not set}", DockerfileError, "not set", 3),
+        ("FROM scratch\nLABEL a=b\nUSER ${X:?not set}", DockerfileError, "^Dockerfile:3: X: not set", 3),
+        ("ARG X=${Y:?unset}\nFROM scratch", DockerfileError, "^Dockerfile:1: Y: unset", 1),
+        ("FROM scratch\nARG X=${Y:?unset}", DockerfileError, "^Dockerfile:2: Y: unset", 2),
+        ("FROM ${Y:?unset}", DockerfileError, "^Dockerfile:1: Y: unset", 1),
         ("FROM scratch\nARG P\nCOPY --chmod=$P a /b\nCOPY --chmod=9 a /b", DockerfileError, "9", 4),
     ],
 )
@@ -241,6 +253,43 @@ def test_errors_show_the_line(text: str, expected: type[DockerceptionError], mes
         marked
     )
     assert caught.value.exit_code in (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("COPY --from=me a /", "Dockerfile:2: COPY --from=me is the stage that it stands in."),
+        ("COPY --from=0 a /", "Dockerfile:2: COPY --from=0 is the stage that it stands in."),
+        ("COPY --from=LATER a /", "Dockerfile:2: COPY --from=LATER is a stage that begins later, in line 3."),
+        ("COPY --from=1 a /", "Dockerfile:2: COPY --from=1 is a stage that begins later, in line 3."),
+        ("COPY --from=2 a /", "Dockerfile:2: COPY --from=2 is no stage: there are 2, counted from 0."),
+        ("RUN --mount=from=later,target=/x y", "Dockerfile:2: RUN --mount from=later is a stage that begins later"),
+        ("RUN --mount=type=cache,from=me,target=/x y", "Dockerfile:2: RUN --mount from=me is the stage that it stands"),
+    ],
+)
+def test_a_stage_reads_from_earlier_ones(text: str, message: str) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        evaluator(f"FROM scratch AS me\n{text}\nFROM scratch AS later").stage(0)
+    assert caught.value.message.startswith(message)
+    assert f"   2 | >>> {text}" in caught.value.details
+    assert caught.value.hint
+
+
+def test_what_may_be_an_image_is_no_stage() -> None:
+    text = "FROM scratch AS me\nRUN --mount=from=7,target=/x y\nRUN --mount=type=tmpfs,from=later,target=/x y\n"
+    assert evaluator(f"{text}FROM scratch AS later").stage(0).steps
+    named = evaluator("FROM scratch AS me\nCOPY --from=later a /\nFROM scratch AS later", named="later")
+    assert named.stage(0).steps
+
+
+def test_a_trigger_is_wrong_where_it_is_brought() -> None:
+    base = base_image(ContainerConfig(on_build=("COPY --from=later a /",)), name="the-base")
+    with pytest.raises(DockerfileError) as caught:
+        evaluator("FROM the-base\nFROM scratch AS later", images={"the-base": base}).stage(0)
+    assert caught.value.message == (
+        "Dockerfile:1: COPY --from=later is a stage that begins later, in line 2"
+        " (in “COPY --from=later a /”, a trigger of the-base)."
+    )
 
 
 def test_a_bad_trigger_names_the_image() -> None:

@@ -48,27 +48,24 @@ def expand_instruction(
 
     All values of one ENV see the variables as they were before it; the defaults of one ARG see those before them on
     the line.  The result of EXPOSE has one ``number/protocol`` for each port.  Names that were looked up are added to
-    ``used``.  Raises ``DockerfileError`` with the instruction's lines.
+    ``used``.  Raises ``DockerfileError`` without a place (see ``stages.shown_at``).
     """
 
     def word(text: str) -> str:
         return expand(text, variables, escape=escape, used=used)
 
-    try:
-        if isinstance(instruction, Expose):
-            words = [split_words(port, variables, escape=escape, used=used) for port in instruction.ports]
-            changes: dict[str, object] = {"ports": expose_ports(port for ports in words for port in ports)}
-        elif isinstance(instruction, Arg):
-            resolved = resolve_arguments(instruction, variables, escape=escape, used=used)
-            changes = {"arguments": tuple(Argument(name, value) for name, value in resolved)}
-        elif isinstance(instruction, (Copy, Add)):
-            changes = _copy_changes(instruction, word) | {
-                "files": tuple(_expand_file(file, variables, used) for file in instruction.files)
-            }
-        else:
-            changes = _changes(instruction, word)
-    except DockerfileError as error:
-        raise _placed(instruction, error) from error
+    if isinstance(instruction, Expose):
+        words = [split_words(port, variables, escape=escape, used=used) for port in instruction.ports]
+        changes: dict[str, object] = {"ports": expose_ports(port for ports in words for port in ports)}
+    elif isinstance(instruction, Arg):
+        resolved = resolve_arguments(instruction, variables, escape=escape, used=used)
+        changes = {"arguments": tuple(Argument(name, value) for name, value in resolved)}
+    elif isinstance(instruction, (Copy, Add)):
+        changes = _copy_changes(instruction, word) | {
+            "files": tuple(_expand_file(file, variables, used) for file in instruction.files)
+        }
+    else:
+        changes = _changes(instruction, word)
     return msgspec.structs.replace(instruction, **changes)
 
 
@@ -88,15 +85,15 @@ def resolve_arguments(
     known = dict(variables)
     resolved: list[tuple[str, str | None]] = []
     for argument in arg.arguments:
-        value = (overrides or {}).get(argument.name)
+        name = expand(argument.name, known, escape=escape, used=used)
+        if not name:
+            raise DockerfileError(f"ARG “{argument.name}” has no name.", hint="write ARG NAME or ARG NAME=default")
+        value = (overrides or {}).get(name)
         if value is None and argument.default is not None:
-            try:
-                value = expand(argument.default, known, escape=escape, used=used)
-            except DockerfileError as error:
-                raise _placed(arg, error) from error
+            value = expand(argument.default, known, escape=escape, used=used)
         if value is not None:
-            known[argument.name] = value
-        resolved.append((argument.name, value))
+            known[name] = value
+        resolved.append((name, value))
     return tuple(resolved)
 
 
@@ -160,11 +157,3 @@ def _check_names(written: tuple[Pair, ...], expanded: tuple[Pair, ...]) -> None:
     for before, after in zip(written, expanded, strict=True):
         if not after.name:
             raise DockerfileError(f"The name “{before.name}” is empty.", hint="write NAME=VALUE")
-
-
-def _placed(instruction: Instruction, error: DockerfileError) -> DockerfileError:
-    """``error`` with the instruction, which is all of the file that is at hand here."""
-    if error.details:
-        return error
-    line = instruction.location.start
-    return type(error)(error.message, details=f"{line:4} | >>> {instruction.original}", hint=error.hint)

@@ -37,6 +37,8 @@ def read_mount(text: str) -> Mount:
 
     An option whose value holds a ``$`` is not looked at yet: it is read when ``expand_mount`` has put the value in.
     """
+    if not text:
+        raise DockerfileError("RUN --mount is empty.", hint="write its options: --mount=type=cache,target=/root/.cache")
     try:
         rows = list(csv.reader(io.StringIO(text), strict=True))
     except csv.Error as error:

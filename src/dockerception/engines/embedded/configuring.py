@@ -45,7 +45,7 @@ def apply(config: ContainerConfig, instruction: Metadata, *, has_own_cmd: bool) 
         case ins.Label(pairs=pairs):
             return replace(config, labels={**(config.labels or {}), **{pair.name: pair.value for pair in pairs}})
         case ins.Workdir(path=path):
-            return replace(config, working_dir=absolute(path, config.working_dir))
+            return replace(config, working_dir=_working_dir(path, config.working_dir))
         case ins.User(user=user):
             return replace(config, user=user)
         case ins.Expose(ports=ports):
@@ -72,6 +72,12 @@ def with_environment(env: tuple[str, ...] | None, values: Mapping[str, str]) -> 
     items = dict(item.partition("=")[::2] for item in env or ())
     items.update(values)
     return tuple(f"{name}={value}" for name, value in items.items())
+
+
+def _working_dir(path: str, before: str) -> str:
+    """As BuildKit has it: an absolute path stays as it is written, ``/app/`` and all."""
+    path = path or before
+    return path if path.startswith("/") else absolute(path, before)
 
 
 def absolute(path: str, working_dir: str) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Callable
 import msgspec
 
 from ...dockerfile import instructions as ins
-from ...dockerfile.stages import Dockerfile, Stage, excerpt_for
+from ...dockerfile.stages import Dockerfile, Stage, excerpt_for, shown_at
 from ...errors import DockerceptionError, DockerfileError, UsageError
 from ...oci.config import ContainerConfig
 from ...reference import Platform
 from ..base import Settings
 from . import configuring, wording
 from .keys import is_directory_destination
+from .origin_checks import check_origins
 from .run_checks import check_run
 from .scope import Scope, environment_of, global_scope
 from .values import Base, Evaluated, Step
@@ -81,10 +82,11 @@ class Evaluator:
         if base.stage is not None:
             run.scope.inherit(base.stage.declared, base.stage.variables)
         for trigger in config.on_build or ():
-            run.take(_parse_trigger(trigger, base.name), is_trigger=True)
+            self._take_trigger(run, stage, trigger, base.name)
         run.config = msgspec.structs.replace(run.config, on_build=run.own_triggers or None)
         for instruction in stage.instructions:
             try:
+                check_origins(instruction, stage, self._dockerfile, self.find)
                 run.take(instruction)
             except DockerfileError as error:
                 raise self._located(error, instruction) from error
@@ -98,6 +100,15 @@ class Evaluator:
             declared=run.scope.declared,
             variables=run.scope.variables,
         )
+
+    def _take_trigger(self, run: _StageRun, stage: Stage, trigger: str, base: str) -> None:
+        instruction = _parse_trigger(trigger, base)
+        try:
+            check_origins(instruction, stage, self._dockerfile, self.find)
+            run.take(instruction, is_trigger=True)
+        except DockerfileError as error:
+            message = f"{error.message.rstrip('.')} (in “{instruction.original}”, a trigger of {base})."
+            raise self._located(DockerfileError(message, hint=error.hint), stage.base) from error
 
     def _base(self, stage: Stage, name: str, platform: Platform) -> Base:
         if name.lower() == "scratch":  # before named contexts, as in BuildKit
@@ -128,8 +139,7 @@ class Evaluator:
             raise self._located(DockerfileError(error.message, hint=error.hint), origin) from error
 
     def _located(self, error: DockerfileError, instruction: ins.Instruction) -> DockerfileError:
-        details = excerpt_for(self._dockerfile, instruction.location)
-        return type(error)(error.message, details=details, hint=error.hint)
+        return shown_at(self._dockerfile, instruction.location, error)
 
 
 class _StageRun:

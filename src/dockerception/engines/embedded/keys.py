@@ -40,7 +40,7 @@ def run_parts(instruction: ins.Run, step: Step, network: str, shown: tuple[objec
     return (
         ("command", configuring.command_line(instruction.command, config.shell)),
         ("environment", tuple(sorted(step.environment))),
-        ("working directory", config.working_dir),
+        ("working directory", configuring.absolute("", config.working_dir)),
         ("user", config.user),
         ("network", network if instruction.network == "default" else instruction.network),
         ("security", instruction.security),

@@ -11,8 +11,8 @@ from ...context import ignore, select
 from ...context.base import Context
 from ...context.compose import empty
 from ...dockerfile import instructions as ins
-from ...dockerfile.stages import Dockerfile, excerpt_for
-from ...errors import DockerceptionError
+from ...dockerfile.stages import Dockerfile, excerpt_for, shown_at
+from ...errors import DockerceptionError, DockerfileError
 from ..base import Level
 from . import keys
 from .bases import Bases
@@ -138,6 +138,8 @@ def reads(mount: ins.Mount) -> bool:
 def add_excerpt(error: DockerceptionError, step: Step, stage: Evaluated, dockerfile: Dockerfile) -> None:
     """Put the step's lines of the Dockerfile in front of an error's details; those of FROM for an ONBUILD trigger."""
     location = stage.stage.base.location if step.is_trigger else step.instruction.location
+    if isinstance(error, DockerfileError) and not error.details:
+        error.message = shown_at(dockerfile, location, error).message
     excerpt = excerpt_for(dockerfile, location)
     error.details = f"{excerpt}\n{error.details}" if error.details else excerpt
 

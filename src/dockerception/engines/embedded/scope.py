@@ -12,7 +12,7 @@ from ..base import Settings
 
 
 def platform_args(platform: Platform, build_platform: Platform, target: str) -> dict[str, str]:
-    """The automatic platform arguments of the global scope."""
+    """The automatic arguments of the global scope; ``target`` is the stage that is built, as it is asked for."""
     found: dict[str, str] = {}
     for prefix, value in (("BUILD", build_platform), ("TARGET", platform)):
         found[f"{prefix}PLATFORM"] = str(value)
@@ -78,7 +78,7 @@ def global_scope(dockerfile: Dockerfile, settings: Settings, target: str, used_b
 
     Raises ``DockerfileError`` for a default that can't be expanded.
     """
-    automatic = platform_args(settings.platform, Platform.host(), target)
+    automatic = platform_args(settings.platform, Platform.host(), target or dockerfile.stages[-1].name or "default")
     escape = dockerfile.directives.escape
     scope = Scope(settings.build_args, {}, automatic, used_build_args=used_build_args, escape=escape)
     for arg in dockerfile.global_args:
