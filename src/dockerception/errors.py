@@ -11,6 +11,9 @@ from typing import ClassVar, Final
 FREE_SPACE: Final = "free space with “dockerception prune”, or set DOCKERCEPTION_HOME to a directory on another disk"
 """The hint where the store's disk is full."""
 
+BROKEN_DISK: Final = "look into the kernel's log (dmesg), and use a directory on another one"
+"""The hint where a disk does not do what it is told."""
+
 
 class DockerceptionError(Exception):
     """Base of everything that dockerception raises on purpose.
@@ -131,6 +134,12 @@ class DiskFullError(StoreError):
     """A write failed because the disk (or a quota) is full."""
 
     code = "disk-full"
+
+
+class DiskFailedError(StoreError):
+    """The disk does not do what it is told: it is broken, or has gone away."""
+
+    code = "disk-failed"
 
 
 class MachineError(DockerceptionError):

@@ -21,9 +21,9 @@ _FREE_SPACE = "dockerception prune.*DOCKERCEPTION_HOME"
 _SMALL = 512 << 10
 _SIZES = {  # of the store's disk in mebibytes, and what there is no room for
     1: Failure(6, "disk-full", "The disk is full: while writing a file of the store", _FREE_SPACE),  # the base
-    5: Failure(6, "disk-full", "no room for a step's files", _FREE_SPACE),  # the copied context
+    5: Failure(6, "disk-full", "working on a step's files \\(/.*No space left", _FREE_SPACE),  # the copied context
     10: Failure(1, "step-failed", "“RUN cp .*” failed", f"disk is full.*{_FREE_SPACE}", "No space left on device"),
-    16: Failure(6, "disk-full", "the context that is being received does not fit", _FREE_SPACE),  # the spool
+    16: Failure(6, "disk-full", "while keeping the context that is being received", _FREE_SPACE),  # the spool
     24: Failure(6, "disk-full", "The disk is full: while writing a file of the store", _FREE_SPACE),  # the last layer
 }
 

@@ -18,7 +18,7 @@ from ..errors import BuilderError, EmitTimeoutError, StreamError
 from ..oci.toc import Toc
 from ..progress import Reporter, StepExplained, StepFinished, StepProgress, StepStarted
 from ..request import BuildRequest
-from ..store.durable import disk_errors
+from ..store.disk import disk_errors
 from ..store.records import Record
 from ..store.store import Store
 

@@ -51,10 +51,10 @@ def _write_traceback(error: BaseException) -> str:
     for folder in (os.path.join(default_root(), "logs"), tempfile.gettempdir()):
         try:
             descriptor, path = tempfile.mkstemp(prefix="bug-", suffix=".log", dir=folder)
+            with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(body)
         except OSError:
             continue
-        with open(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(body)
         return path
     click.echo(body, err=True)
     return ""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from ..errors import DiskFullError, StoreError, UsageError
+from ..errors import StoreError, UsageError
 from . import output
 
 Write = Callable[[bytes], None]
@@ -68,7 +68,8 @@ def _beside(path: str) -> Iterator[Write]:
             yield _all_of(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        with suppress(OSError):  # an error here would hide why the block ended
+            os.unlink(temporary)
         raise
 
 
@@ -95,5 +96,6 @@ def _is_special(path: str) -> bool:
 
 
 def _failure(path: str, error: OSError) -> StoreError:
-    kind = DiskFullError if error.errno in (28, 122) else StoreError
-    return kind(f"{path} can't be written: {error.strerror or error}.")
+    from ..store.disk import output_error
+
+    return output_error(path, error) or StoreError(f"{path} can't be written: {error.strerror or error}.")

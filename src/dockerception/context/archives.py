@@ -9,7 +9,7 @@ from ..oci import compression, tarheader
 from ..oci.chunks import Read, reader_of
 from ..oci.entry import Entry
 from ..oci.tarwriter import BLOCK_SIZE
-from ..store.durable import disk_errors
+from ..store.disk import disk_errors
 from ..store.store import Store
 from .base import Context
 from .tar_context import TarContext

@@ -6,7 +6,6 @@ writes.  Hashing and writing release the interpreter lock, so they overlap; smal
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import queue
@@ -17,9 +16,9 @@ from typing import Final
 
 import msgspec
 
-from ..errors import FREE_SPACE, DiskFullError, StoreError
 from ..oci.entry import Entry
 from ..oci.tarreader import ZEROS
+from ..store.disk import disk_errors
 
 _BATCH_BYTES: Final = 1 << 20
 _BATCH_PIECES: Final = 1000
@@ -104,7 +103,7 @@ class Spooler:
         if kind is None:
             for stage in self._stages:
                 stage.raise_error()
-            _guard(lambda: os.ftruncate(self._spool, self._size))
+            _guard(self._spool, lambda: os.ftruncate(self._spool, self._size))
 
     def _hash(self, batch: Batch) -> None:
         position = batch.offset
@@ -140,7 +139,7 @@ class Spooler:
 
     def _write_all(self, pieces: list[memoryview], position: int) -> None:
         while pieces:
-            written = _guard(lambda: os.pwritev(self._spool, pieces, position))  # noqa: B023  (called at once)
+            written = _guard(self._spool, lambda: os.pwritev(self._spool, pieces, position))  # noqa: B023  (called at once)
             position += written
             while pieces and written >= len(pieces[0]):
                 written -= len(pieces.pop(0))
@@ -199,14 +198,7 @@ def _runs(pieces: list[memoryview]) -> Iterator[list[memoryview]]:
         yield run
 
 
-def _guard(call: Callable[[], int | None]) -> int:
+def _guard(spool: int, call: Callable[[], int | None]) -> int:
     """Make a system call on the spool, its failures told in our words."""
-    try:
+    with disk_errors("keeping the context that is being received", spool):
         return call() or 0
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFullError(
-                "The disk is full: the context that is being received does not fit into the store.",
-                hint=FREE_SPACE,
-            ) from error
-        raise StoreError(f"The context that is being received can't be written: {error.strerror}.") from error

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ..errors import DiskFullError, DockerceptionError, TransportError
+from ..transports.destination import writing_failure
 
 Sink = Callable[[bytes], None]
 
@@ -27,11 +26,18 @@ def destination(path: str) -> Iterator[Sink]:
         try:
             with _opened(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
                 yield _write_all(descriptor, path)
-            os.replace(partial, path)
+            _replace(partial, path)
         except BaseException:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # an error here would hide why the block ended
                 os.unlink(partial)
             raise
+
+
+def _replace(partial: str, path: str) -> None:
+    try:
+        os.replace(partial, path)
+    except OSError as error:
+        raise writing_failure(path, error) from error
 
 
 def _is_special(path: str) -> bool:
@@ -41,7 +47,7 @@ def _is_special(path: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise writing_failure(path, error) from error
 
 
 @contextmanager
@@ -49,7 +55,7 @@ def _opened(path: str, flags: int) -> Iterator[int]:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise writing_failure(path, error) from error
     try:
         yield descriptor
     except BaseException:
@@ -58,7 +64,7 @@ def _opened(path: str, flags: int) -> Iterator[int]:
     try:
         os.close(descriptor)  # where quotas and network file systems say that it did not fit
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise writing_failure(path, error) from error
 
 
 def _write_all(descriptor: int, name: str) -> Sink:
@@ -70,12 +76,6 @@ def _write_all(descriptor: int, name: str) -> Sink:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise _cannot_write(name, error) from error
+            raise writing_failure(name, error) from error
 
     return write
-
-
-def _cannot_write(path: str, error: OSError) -> DockerceptionError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(f"{path} can't be written: the disk is full.", hint="free some space there")
-    return TransportError(f"{path} can't be written: {error.strerror}.")

@@ -10,7 +10,7 @@ from ..context.directory import DirectoryContext
 from ..errors import ContextError
 from ..oci.entry import DIRECTORY, FILE, SYMLINK, Entry
 from ..oci.toc import Toc, TocBuilder
-from ..store.durable import disk_errors
+from ..store.disk import disk_errors
 
 
 def spool_checkout(

@@ -13,7 +13,7 @@ from ..errors import ContextError, TransportError
 from ..http.client import Client
 from ..http.failures import CutError
 from ..http.messages import Request, Response, shown
-from ..store.durable import disk_errors
+from ..store.disk import disk_errors
 
 _CHUNK: Final = 1 << 20
 _OK: Final = 200

@@ -26,7 +26,7 @@ from ..oci.chunks import reader_of
 from ..oci.entry import FILE, Entry
 from ..oci.tarreader import Limits
 from ..oci.toc import Toc
-from ..store.durable import disk_errors
+from ..store.disk import disk_errors
 from ..store.records import Record
 from ..store.store import Store
 from .checkout import spool_checkout, subdirectory

@@ -14,6 +14,7 @@ from .. import errors
 from ..errors import DockerceptionError, MachineError, UsageError
 from ..limits import Limits
 from ..oci.toc import Toc
+from ..store.disk import disk_errors
 from . import calls, ladders, launch, probe, wire
 from .calls import Reply
 from .ladders import ISOLATIONS, Isolation
@@ -307,7 +308,8 @@ class Sandbox:
         if self._is_closed:
             raise MachineError("The step has been interrupted.")
         if self._helper is None:
-            os.makedirs(f"{self._root}/mnt", exist_ok=True)
+            with disk_errors("making a place for mounts in the store"):
+                os.makedirs(f"{self._root}/mnt", exist_ok=True)
             self._helper = launch.start(self._root, has_namespaces=self.namespaces().works)
         return self._helper
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -43,10 +44,15 @@ def program(profile: bytes, root: str) -> bytes:
 
 
 def _keep(made: bytes, path: str) -> None:
+    """Put a program into the store; where that fails it is made again next time."""
     partial = f"{path}.{os.urandom(8).hex()}"
-    with open(partial, "xb") as file:
-        file.write(made)
-    os.replace(partial, path)
+    try:
+        with open(partial, "xb") as file:
+            file.write(made)
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(partial)
 
 
 class _Comparison(ctypes.Structure):

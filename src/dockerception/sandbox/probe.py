@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from .. import process
-from ..errors import DockerceptionError
+from ..errors import DiskFailedError, DiskFullError, DockerceptionError
 from ..limits import Limits
 from . import idmap
 from .calls import Runtime, RuntimeName, Stacking
@@ -27,6 +27,9 @@ _LOOK: Final = f"""
 while read -r name value rest; do [ "$name $value" = "Seccomp: 2" ] && exit 0; done < /proc/self/status
 exit {_NOT_FILTERED}"""
 """Does a filter of system calls apply?  A runtime may be built without, and then ignores the profile or refuses it."""
+
+_OF_DISK: Final = (DiskFullError, DiskFailedError)
+"""Errors that may be over the next time: nothing to be noted of a machine."""
 
 # What a dynamically linked program of the host needs, wherever its distribution keeps it.
 _HOST_FOLDERS: Final = ("/bin", "/lib", "/lib32", "/lib64", "/usr", "/nix/store", "/gnu/store")
@@ -84,18 +87,21 @@ def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
     import shutil
     import tempfile
 
-    os.makedirs(f"{root}/trees", exist_ok=True)
+    from ..store.disk import disk_errors
+
     folder = os.path.join(root, "tmp")
-    os.makedirs(folder, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix="probe-", dir=folder)
+    with disk_errors("finding out what works in the store"):
+        os.makedirs(f"{root}/trees", exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
+        scratch = tempfile.mkdtemp(prefix="probe-", dir=folder)
     try:
         helper = sandbox.namespaces()
         if helper.works:
-            overlay = _try(lambda: sandbox.check_overlay(scratch))
-            helper = chroot = _try(lambda: sandbox.delete([scratch]))
+            overlay = _try(lambda: sandbox.check_overlay(scratch), but=_OF_DISK)
+            helper = chroot = _try(lambda: sandbox.delete([scratch]), but=_OF_DISK)
         else:
             overlay = Ability(works=False, reason="without namespaces nothing can be mounted")
-            chroot = _try(lambda: sandbox.check_chroot(scratch))
+            chroot = _try(lambda: sandbox.check_chroot(scratch), but=_OF_DISK)
         stacking: Stacking = "overlay" if overlay.works else "copied"
         runtimes = tuple(_try_runtime(sandbox, name, stacking, helper) for name in RUNTIMES)
     finally:
@@ -114,9 +120,12 @@ def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
     )
 
 
-def _try(action: Callable[[], None]) -> Ability:
+def _try(action: Callable[[], None], *, but: tuple[type[DockerceptionError], ...] = ()) -> Ability:
+    """Whether an action works; the errors of ``but`` say nothing about that, and are raised."""
     try:
         action()
+    except but:
+        raise
     except DockerceptionError as error:
         return Ability(works=False, reason=error.message, remedy=error.hint)
     return Ability(works=True)
@@ -141,6 +150,8 @@ def _try_runtime(sandbox: Sandbox, name: RuntimeName, stacking: Stacking, helper
     for is_filtered in (True, False):
         try:
             result = sandbox.begin_with(request, stacking, Runtime(name, path, is_filtered)).wait()
+        except _OF_DISK:
+            raise
         except DockerceptionError as error:
             return RuntimeAbility(name=name, path=path, works=False, reason=error.message, remedy=error.hint)
         if result.returncode in (0, _NOT_FILTERED):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import signal
@@ -12,7 +11,8 @@ from typing import NoReturn
 
 import msgspec
 
-from ..errors import FREE_SPACE, DiskFullError, DockerceptionError, StoreError
+from ..errors import DockerceptionError, StoreError
+from ..store.disk import disk_error
 from . import calls, wire
 from .stacking import Stack, Wanted
 
@@ -81,7 +81,7 @@ def _answer(body: bytes, session: Session) -> tuple[calls.Reply, list[int]]:
     except DockerceptionError as error:
         return _failed(type(error).__name__, error.message, details=error.details, hint=error.hint), []
     except OSError as error:
-        mapped = _from_os_error(error)
+        mapped = _from_os_error(error, session.root)
         return _failed(type(mapped).__name__, mapped.message, details=mapped.details, hint=mapped.hint), []
     except Exception:  # noqa: BLE001  a bug of ours is told to the parent, whole, instead of dying in silence
         return _failed(
@@ -141,11 +141,8 @@ def _printable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _from_os_error(error: OSError) -> DockerceptionError:
-    where = f" ({os.fsdecode(error.filename)})" if isinstance(error.filename, str | bytes) else ""
-    details = "".join(traceback.format_exception(error))
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(
-            f"The disk is full: there is no room for a step's files in the store{where}.", hint=FREE_SPACE
-        )
-    return StoreError(f"The sandbox could not do its work: {error.strerror}{where}.", details=details)
+def _from_os_error(error: OSError, root: str) -> DockerceptionError:
+    told = disk_error(error, "working on a step's files", root)
+    if type(told) is StoreError:  # not the disk's fault: whoever looks into it wants to know where it was
+        told.details = "".join(traceback.format_exception(error))
+    return told

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 
 from ..errors import StoreError
 from ..reference import Digest
-from .durable import HashedFile, disk_errors, has_size
+from .disk import disk_errors
+from .durable import HashedFile, has_size
 from .lease import Lease
 from .ledger import Ledger
 

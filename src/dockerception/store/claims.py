@@ -40,7 +40,7 @@ class Claims:
                             yield has_waited
                             return
                         finally:
-                            os.unlink(path)
+                            _remove(path)
                 else:
                     check()
                     time.sleep(_WAIT_SECONDS)
@@ -57,6 +57,13 @@ def _open(path: str) -> int | None:
         return os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError:
         return None
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass  # a file that nobody has locked claims nothing; whoever claims this next removes it
 
 
 def _is_ours(descriptor: int) -> bool:

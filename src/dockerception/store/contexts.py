@@ -10,7 +10,7 @@ import os
 from ..errors import StoreError
 from ..oci.toc import Toc
 from .blobs import Blobs
-from .durable import disk_errors
+from .disk import disk_errors
 from .lease import Lease
 from .ledger import Ledger
 
@@ -39,7 +39,7 @@ class Contexts:
         """
         digest = str(self._blobs.put(toc.encode()))
         path = self.spool_path(digest)
-        with disk_errors("keeping a context"):
+        with disk_errors("keeping a context", spool):
             size = _sync(spool)
         with self._ledger.writing() as transaction, disk_errors("keeping a context"):
             if os.path.exists(path):

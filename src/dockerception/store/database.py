@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from ..errors import FREE_SPACE, DiskFullError, StoreError
-from .durable import disk_errors
+from ..errors import BROKEN_DISK, FREE_SPACE, DiskFailedError, DiskFullError, StoreError
+from .disk import disk_errors
 
 SCHEMA_VERSION: Final = 2
 _BUSY_SECONDS: Final = 60.0
@@ -139,6 +139,8 @@ def _store_error(error: sqlite3.Error, path: str) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path)):
         return DiskFullError(f"The disk is full: there is no room for the store's database {path}.", hint=FREE_SPACE)
+    if code == sqlite3.SQLITE_IOERR:
+        return DiskFailedError(f"The disk fails: the store's database {path} can't be used, {error}.", hint=BROKEN_DISK)
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return StoreError(
             f"The store's database {path} has been busy for {_BUSY_SECONDS:.0f} s.",

@@ -1,44 +1,16 @@
-"""The one way in which a file comes to be in the store: written beside, hashed, synced, renamed.
-
-Also the one place where a full disk gets its name.
-"""
+"""The one way in which a file comes to be in the store: written beside, hashed, synced, renamed."""
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
-from ..errors import FREE_SPACE, DiskFullError, StoreError
 from ..reference import Digest
+from .disk import disk_errors
 from .write_behind import WriteBehind, write_all
-
-_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
-
-
-@contextmanager
-def disk_errors(doing: str) -> Iterator[None]:
-    """Turn an ``OSError`` into a ``DiskFullError`` or ``StoreError`` whose message begins “While {doing}”."""
-    try:
-        yield
-    except OSError as error:
-        raise disk_error(error, doing) from error
-
-
-def disk_error(error: OSError, doing: str) -> StoreError:
-    """The store's error for an ``OSError``."""
-    where = f" ({os.fsdecode(error.filename)})" if error.filename else ""
-    if error.errno in _FULL:
-        return DiskFullError(f"The disk is full: while {doing}{where}, {error.strerror}.", hint=FREE_SPACE)
-    return StoreError(
-        f"While {doing}{where}: {error.strerror or error}.",
-        hint="check the directory that DOCKERCEPTION_HOME names, or ~/.local/share/dockerception",
-    )
-
 
 _JOIN_BYTES: Final = 1 << 20
 
@@ -66,14 +38,14 @@ class HashedFile:
         self.size += memoryview(chunk).nbytes
         if len(self._joined) >= _JOIN_BYTES:
             block, self._joined = self._joined, bytearray()
-            with disk_errors("writing a file of the store"):
+            with disk_errors("writing a file of the store", self._temporary):
                 if self._behind is None:
                     self._behind = WriteBehind(self._file.fileno(), self._hash)
                 self._behind.put(block)
 
     def _drain(self) -> None:
         """Have everything hashed and handed to the kernel."""
-        with disk_errors("writing a file of the store"):
+        with disk_errors("writing a file of the store", self._temporary):
             if self._behind is not None:
                 self._behind.finish()
                 self._behind = None
@@ -91,7 +63,7 @@ class HashedFile:
     def sync(self) -> None:
         """Have everything on the disk, and write no more.  Raises ``DiskFullError``."""
         self._drain()
-        with disk_errors("completing a file of the store"):
+        with disk_errors("completing a file of the store", self._temporary):
             os.fsync(self._file.fileno())
             self._file.close()
         self._is_synced = True
@@ -104,7 +76,7 @@ class HashedFile:
         """
         if not self._is_synced:
             self.sync()
-        with disk_errors("completing a file of the store"):
+        with disk_errors("completing a file of the store", self._temporary):
             if has_size(path, self.size):
                 os.unlink(self._temporary)
             else:

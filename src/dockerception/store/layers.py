@@ -17,7 +17,7 @@ from ..oci.manifest import Descriptor
 from ..oci.toc import Toc
 from . import layer_rows
 from .blobs import Blobs
-from .durable import disk_errors
+from .disk import disk_errors
 from .layer_rows import Layer
 from .ledger import Ledger, Transaction
 from .usage import disk_usage

@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from .durable import disk_errors
+from .disk import disk_errors
 
 _NEEDS_HELP: Final = b"needs help: its scratch directory has files that its user can't remove\n"
 
@@ -40,7 +40,7 @@ class Lease:
         """Keep things alive until the lease ends; inside the transaction that found or added them."""
         self._taken()
         rest = memoryview("".join(f"{thing}\n" for thing in things).encode())
-        with disk_errors("noting what is used in the store"):
+        with disk_errors("noting what is used in the store", _file_of(self._root, self._name)):
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
 
@@ -73,7 +73,9 @@ class Lease:
         if name:
             try:
                 if not scratch or not os.path.lexists(scratch):
-                    _unlink(_file_of(self._root, name))
+                    os.unlink(_file_of(self._root, name))
+            except OSError:
+                pass  # its lock is free now, which is what counts; a sweep removes it
             finally:
                 os.close(descriptor)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Literal
 
-from .durable import disk_errors
+from .disk import disk_errors
 from .ledger import Ledger
 
 Sharing = Literal["shared", "private", "locked"]

@@ -18,8 +18,8 @@ import msgspec
 from ..errors import DockerceptionError
 from .cap import Holdings, forget_oldest, holdings
 from .database import Database
+from .disk import disk_errors
 from .doomed import forget_doomed
-from .durable import disk_errors
 from .lease import Lease
 from .ledger import Ledger
 from .mounts import LOCK_SUFFIX

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 
 from . import graph, layer_rows
-from .durable import disk_errors
+from .disk import disk_errors
 from .layers import Layers
 from .ledger import Ledger, Transaction
 from .verify import Flaw

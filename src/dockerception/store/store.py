@@ -11,7 +11,7 @@ from .blobs import Blobs
 from .claims import Claims
 from .contexts import Contexts
 from .database import Database
-from .durable import disk_errors
+from .disk import disk_errors
 from .images import Images
 from .layers import Layers
 from .lease import Lease

@@ -11,7 +11,7 @@ import time
 from typing import Final
 
 from ..errors import DockerceptionError, StoreError
-from .durable import disk_errors
+from .disk import disk_errors
 from .lease import DeadLease, dead_leases, scratch_of
 from .removal import Remove, remove_tree
 

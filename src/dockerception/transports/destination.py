@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from ..errors import DiskFullError, DockerceptionError, TransportError
+from ..errors import DockerceptionError, TransportError
+from ..store.disk import output_error
 
 
 @contextmanager
@@ -31,9 +31,7 @@ def undone_on_failure(directory: str) -> Iterator[None]:
 
 def writing_failure(path: str, error: OSError) -> DockerceptionError:
     """The error for a file of an output that can't be written."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(f"{path} can't be written: the disk is full.", hint="free some space there")
-    return TransportError(f"{path} can't be written: {error.strerror}.")
+    return output_error(path, error) or TransportError(f"{path} can't be written: {error.strerror}.")
 
 
 def _empty(directory: str) -> None:

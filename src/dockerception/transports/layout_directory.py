@@ -130,7 +130,8 @@ def _replace(directory: str, name: str, chunks: Iterable[bytes]) -> None:
                 file.write(chunk)
         os.rename(temporary, os.path.join(directory, name))
     except BaseException:
-        os.unlink(temporary)
+        with suppress(OSError):  # an error here would hide why the block ended
+            os.unlink(temporary)
         raise
 
 

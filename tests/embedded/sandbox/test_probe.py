@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from dockerception import process
-from dockerception.errors import MachineError
+from dockerception.errors import DiskFailedError, DiskFullError, DockerceptionError, MachineError
 from dockerception.sandbox.client import Sandbox
 from dockerception.sandbox.messages import Abilities, RunRequest
 
@@ -34,6 +34,24 @@ def test_it_is_found_out_once(lab: Lab) -> None:
     note.write_bytes(b"{damaged")
     assert lab.sandbox.probe() == found
     assert msgspec.json.decode(note.read_bytes(), type=Abilities) == found
+
+
+@pytest.mark.parametrize("kind", [DiskFullError, DiskFailedError])
+@pytest.mark.parametrize("trial", ["check_overlay", "delete", "begin_with"])
+def test_what_the_disk_does_is_not_noted_of_the_machine(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, kind: type[DockerceptionError], trial: str
+) -> None:
+    """Else every build until the next boot would do without an overlay, because of a moment without room."""
+
+    def fail(*arguments: object) -> None:
+        raise kind("The disk is not well.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Sandbox, trial, fail)
+        with Sandbox(str(lab.root)) as sandbox, pytest.raises(kind, match="not well"):
+            sandbox.probe()
+    assert not (lab.root / "machine.json").exists()
+    assert lab.sandbox.probe().overlay.works
 
 
 def test_auto_takes_a_runtime_that_works(lab: Lab) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -233,6 +235,28 @@ def test_a_bug_of_ours_ends_with_70_and_leaves_a_traceback(
     assert "KeyError: 'surprise'" in ran.err
     [traceback] = [path for path in (store_root / "logs").iterdir() if path.name.startswith("bug-")]
     assert str(traceback) in ran.err
+    assert "in break_down" in traceback.read_text()
+
+
+def test_a_traceback_that_the_store_does_not_take_goes_elsewhere(
+    run: Run, monkeypatch: pytest.MonkeyPatch, store_root: Path, tmp_path: Path
+) -> None:
+    """A file can be made where nothing can be written into it."""
+
+    def make(prefix: str, suffix: str, dir: str) -> tuple[int, str]:
+        if dir == str(store_root / "logs"):
+            return os.open("/dev/full", os.O_WRONLY), "/dev/full"
+        return real(prefix=prefix, suffix=suffix, dir=str(tmp_path))
+
+    def break_down(request: BuildRequest, report: Reporter) -> Outcome:
+        raise KeyError("surprise")
+
+    real = tempfile.mkstemp
+    monkeypatch.setattr(tempfile, "mkstemp", make)
+    monkeypatch.setattr(api, "build", break_down)
+    ran = run("build", ".")
+    [traceback] = tmp_path.glob("bug-*")
+    assert (ran.code, str(traceback) in ran.err) == (70, True)
     assert "in break_down" in traceback.read_text()
 
 

@@ -346,5 +346,8 @@ def test_a_full_disk() -> None:
 
 
 def test_a_spool_that_cannot_be_written() -> None:
-    with open("/dev/null", "rb") as wrong, pytest.raises(StoreError, match="can't be written"):
+    with (
+        open("/dev/null", "rb") as wrong,
+        pytest.raises(StoreError, match=r"While keeping .* \(/dev/null\)"),
+    ):
         receive(read_function(_DOCKERFILE + END), spool=wrong.fileno(), origin="The context", source="stdin")

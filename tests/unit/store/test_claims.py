@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -75,3 +76,18 @@ def test_where_no_claim_can_be_made_work_goes_on(tmp_path: Path) -> None:
     (tmp_path / "claims").write_text("in the way")
     with Claims(str(tmp_path)).claim("thing") as has_waited:
         assert not has_waited
+
+
+def test_a_claim_that_can_not_be_taken_away_is_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    claims = Claims(str(tmp_path))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", fail)
+        with claims.claim("thing"):
+            pass
+    assert len(os.listdir(tmp_path / "claims")) == 1
+    with claims.claim("thing") as has_waited:
+        assert not has_waited
+    assert os.listdir(tmp_path / "claims") == []

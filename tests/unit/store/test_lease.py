@@ -79,6 +79,20 @@ def test_scratch_that_can_not_be_removed_does_not_hide_an_error(root: str) -> No
     assert leftovers(root) == []
 
 
+def test_a_lease_that_can_not_be_removed_does_not_hide_an_error(root: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), path)
+
+    store = Store(root)
+    store.blobs.put(b"held")
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", fail)
+        store.close()
+    assert len(os.listdir(os.path.join(root, "leases"))) == 1
+    Store(root).close()
+    assert leftovers(root) == []
+
+
 def test_what_is_left_holds_nothing(root: str) -> None:
     store = Store(root)
     digest = str(store.blobs.put(b"blob"))

@@ -63,7 +63,7 @@ def _stdin_file(store: Store) -> str:
     """A path that has stdin's bytes at any position: stdin itself where it is a file."""
     if stat.S_ISREG(os.fstat(0).st_mode) and os.lseek(0, 0, os.SEEK_CUR) == 0:
         return _STDIN
-    from ...store.durable import disk_errors
+    from ...store.disk import disk_errors
 
     path = store.temporary("-stdin")
     with disk_errors("reading the archive from stdin"), open(path, "xb") as copy:

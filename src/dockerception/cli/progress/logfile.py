@@ -68,7 +68,10 @@ class LogFile:
         self._rotate()
 
     def _rotate(self) -> None:
-        logs = sorted(name for name in os.listdir(self._folder) if name.endswith(".log"))
+        try:
+            logs = sorted(name for name in os.listdir(self._folder) if name.endswith(".log"))
+        except OSError:
+            return
         for name in logs[:-_KEPT]:
             try:
                 os.unlink(os.path.join(self._folder, name))

@@ -14,7 +14,7 @@ from ...oci import media_types
 from ...oci.config import ImageConfig, RootFS
 from ...oci.manifest import Descriptor
 from ...reference import Platform, Reference
-from ...store.durable import disk_errors
+from ...store.disk import disk_errors
 from ...transports import docker_archive, rootfs
 from ...transports.base import Outgoing, OutgoingLayer
 

@@ -22,7 +22,7 @@ from ...oci.entry import FILE, NO_OFFSET, Entry
 from ...oci.toc import Toc
 from ...progress import Notice, Reporter
 from ...reference import Digest
-from ...store.durable import disk_errors
+from ...store.disk import disk_errors
 from ...store.layers import Layer
 from ...store.store import Store
 from .changes import made_by_run

@@ -110,6 +110,7 @@ def check(call: calls.OverlayCall, session: Session) -> calls.Done:
     Raises ``MachineError`` that names the cause where that does not work.
     """
     linux.unshare(linux.CLONE_NEWNS)
+    _prepare_trial(call.scratch)  # what fails here is the disk, and says nothing about overlays
     try:
         _try_out(call.scratch)
     except (OSError, MachineError) as error:
@@ -123,11 +124,14 @@ def check(call: calls.OverlayCall, session: Session) -> calls.Done:
     return calls.Done()
 
 
-def _try_out(base: str) -> None:
+def _prepare_trial(base: str) -> None:
     for name in ("lower", "lower/directory", "upper", "work", "merged"):
         os.makedirs(f"{base}/{name}", exist_ok=True)
     with open(f"{base}/lower/directory/file", "w", encoding="ascii"):
         pass
+
+
+def _try_out(base: str) -> None:
     mount(base, ["lower"], f"{base}/upper", f"{base}/work", f"{base}/merged")
     os.unlink(f"{base}/merged/directory/file")
     os.rmdir(f"{base}/merged/directory")

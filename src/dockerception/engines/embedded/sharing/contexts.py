@@ -10,7 +10,7 @@ from ....context.tar_context import TarContext
 from ....context.tarstream import receive
 from ....oci import tarwriter
 from ....oci.tarreader import Limits
-from ....store.durable import disk_errors
+from ....store.disk import disk_errors
 from ....store.records import Record
 from ....store.store import Store
 from ..faces import checked

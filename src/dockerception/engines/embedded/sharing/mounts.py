@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from ....oci.compression import MAGIC_SIZE, detect, reader
-from ....store.durable import disk_errors
+from ....store.disk import disk_errors
 from ....store.store import Store
 from ....transports.verified import image_errors
 from ..faces import StartSandbox
