@@ -17,7 +17,7 @@ from .chain.finishing import LevelSummary, Made, Outcome, finish
 from .chain.sources import Sources
 from .engines import choice
 from .engines.base import EPOCH_VARIABLE, Engine, Settings
-from .engines.outputs import rewrites_times
+from .engines.outputs import check_platforms, rewrites_times
 from .errors import DockerceptionError, UnsupportedError, UsageError
 from .oci.entry import FILE
 from .progress import Notice, PlatformReporter, Reporter, silent
@@ -175,6 +175,7 @@ def _make_room(store: Store, cap: int | None, report: Reporter) -> None:
 
 def _settings(request: BuildRequest) -> list[Settings]:
     """What holds for the levels of each platform."""
+    check_platforms(request.outputs, len(set(request.platforms)))
     epoch = request.epoch if request.epoch is not None else find_epoch(request.build_args)
     started = int(time.time())
     fixed = {} if epoch is None else {EPOCH_VARIABLE: str(epoch)}

@@ -13,6 +13,7 @@ import msgspec
 
 from ..dockerfile.stages import CHECK_VARIABLE
 from ..engines.base import Built, Engine, Exported, Material, Result
+from ..engines.outputs import names_to_give
 from ..errors import UsageError
 from ..progress import LevelFinished, Notice, Reporter
 from ..reference import Platform, Reference
@@ -86,8 +87,9 @@ def finish(
     exported = [each for output in request.outputs for each in engine.export(results, output)]
     export_cache(all_made, request, engine)
     builders = name_builders([made.builders for made in all_made], request, engine, report)
-    if request.tags:
-        engine.name(results, request.tags)
+    names = names_to_give(request.outputs, request.tags)
+    if names:
+        engine.name(results, names)
     for made, result in zip(all_made, results, strict=True):
         last = made.last
         report(

@@ -83,16 +83,22 @@ def is_push(output: Output) -> bool:
 
 
 def names_of(output: Output, names: tuple[Reference, ...]) -> tuple[Reference, ...]:
-    """Where an output pushes to: its ``name``, several separated by commas, else the image's own names."""
+    """The names that an image has in an output: its ``name``, several separated by commas, else the image's own.
+
+    Without tags where it is pushed by digest.
+    """
     given = dict(output.attributes).get("name", "")
-    return tuple(Reference.parse(name.strip()) for name in given.split(",")) if given else names
+    found = tuple(Reference.parse(name.strip()) for name in given.split(",")) if given else names
+    if has_flag(output, "push-by-digest"):
+        return tuple(dict.fromkeys(msgspec.structs.replace(name, tag="") for name in found))
+    return found
 
 
 def names_to_give(outputs: Sequence[Output], names: tuple[Reference, ...]) -> tuple[Reference, ...]:
     """The names that an image gets where the engine keeps images: its own, and those of ``type=image,name=…`` and
     ``type=docker,name=…``, which are about such places."""
     more = (name for output in outputs if output.type in ("image", "load") for name in names_of(output, ()))
-    return tuple(dict.fromkeys((*names, *more)))
+    return tuple(dict.fromkeys((*names, *(name for name in more if name.tag))))
 
 
 def has_flag(output: Output, name: str) -> bool:
@@ -138,20 +144,16 @@ def check_annotations(more: Sequence[object], outputs: Sequence[Output]) -> None
         )
 
 
-def check_places(outputs: Sequence[Output], platforms: int) -> None:
-    """Raise ``UsageError`` for annotations of an index where there is none: an image for one platform has no index."""
+def check_platforms(outputs: Sequence[Output], count: int) -> None:
+    """Raise ``UsageError`` for an output that has no room for images of so many platforms, and for annotations of an
+    index where there is none: an image for one platform has no index."""
     for output in outputs:
         nowhere = annotating.of_indexes(read_packing(output.attributes).annotations)
-        if nowhere and platforms < 2:
+        if nowhere and count < 2:
             raise UsageError(
                 f"There is no {nowhere[0].place} to annotate with “{nowhere[0].key}”: the image is for one platform.",
                 hint="annotate the manifest: annotation.KEY=VALUE",
             )
-
-
-def check_platforms(outputs: Sequence[Output], count: int) -> None:
-    """Raise ``UsageError`` for an output that has no room for images of several platforms."""
-    for output in outputs:
         if count > 1 and output.type in ("docker", "load"):
             what = "An archive of Docker's" if output.destination else "A daemon (--load)"
             raise UsageError(

@@ -79,6 +79,7 @@ def test_names_of_where_images_are_kept() -> None:
         Output(type="load", attributes=(("name", "b"),)),
         Output(type="oci", destination="x", attributes=(("name", "c"),)),
         Output(type="registry", attributes=(("name", "r.example/d"),)),
+        Output(type="image", attributes=(("name", "r.example/e"), ("push", "true"), ("push-by-digest", "true"))),
     )
     assert [name.familiar for name in outputs.names_to_give(given, own)] == ["own:latest", "a:latest", "b:latest"]
 
@@ -102,8 +103,8 @@ def test_annotations_that_nothing_could_have() -> None:
 def test_an_image_for_one_platform_has_no_index(place: str) -> None:
     given = (Output(type="oci", destination="x", attributes=((f"annotation-{place}.k", "v"),)),)
     with pytest.raises(UsageError, match=f"There is no {place} to annotate with “k”: the image is for one platform"):
-        outputs.check_places(given, 1)
-    outputs.check_places(given, 2)
+        outputs.check_platforms(given, 1)
+    outputs.check_platforms(given, 2)
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,8 @@ class StoreLevels:
             self._solve(prepared, labels, option, f"--metadata-file={path}")
             with open(path, "rb") as file:
                 made = msgspec.json.decode(file.read(), type=_Metadata).descriptor
-        return Exported(digest=made.digest, media_type=made.media_type, size=made.size, name=str(name))
+        leads = str(name) if name.tag else f"{name}@{made.digest}"
+        return Exported(digest=made.digest, media_type=made.media_type, size=made.size, name=leads)
 
     def _solve(self, prepared: Prepared, labels: Mapping[str, str], *output: str) -> bool:
         """Build a level to an output, and return whether all of its steps were cached."""

@@ -76,6 +76,7 @@ def _push(
     report: Reporter,
     step: RunningStep,
 ) -> tuple[Exported, ...]:
+    from ...transports.registry.hosts import Settings
     from ...transports.registry.session import Registries
     from .pushing import push_images
 
@@ -83,11 +84,13 @@ def _push(
         raise UsageError("There is no name to push to.", hint="give -t REGISTRY/NAME, or name=… in the output")
     packing = outputs.read_packing(output.attributes)
     made = []
-    with Registries() as registries:
+    insecure = tuple(name.domain for name in names) if outputs.has_flag(output, "registry.insecure") else ()
+    with Registries(settings=Settings.from_environment(insecure=insecure)) as registries:
         for name in names:
             pushed = push_images(store, faces, images, name, packing, report=report, step=step, registries=registries)
             report(Notice(text=f"Pushed {name.familiar}@{pushed.digest}"))
-            made.append(Exported(digest=pushed.digest, media_type=pushed.media_type, size=pushed.size, name=str(name)))
+            leads = str(name) if name.tag else f"{name}@{pushed.digest}"
+            made.append(Exported(digest=pushed.digest, media_type=pushed.media_type, size=pushed.size, name=leads))
     return tuple(made)
 
 
