@@ -24,7 +24,7 @@ def _processors(text: str) -> float:
 def _count(text: str) -> int:
     if text == "-1":
         return 0  # Docker's word for no limit
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > 18:
         raise UsageError(f"“{text}” is no number of processes.", hint="write a whole number, or -1 for no limit")
     return int(text)
 
@@ -35,7 +35,7 @@ def ulimit(text: str) -> Ulimit:
     if name not in ULIMITS:
         raise UsageError(f"There is no limit “{name}”.", hint=f"there are {', '.join(ULIMITS)}")
     soft, colon, hard = values.partition(":")
-    if not all(each == "-1" or each.isdecimal() for each in (soft, hard if colon else soft)):
+    if not all(each == "-1" or (each.isdecimal() and len(each) < 20) for each in (soft, hard if colon else soft)):
         raise UsageError(f"“{text}” is not a limit.", hint="write NAME=SOFT[:HARD], e.g. nofile=1024:4096")
     found = Ulimit(name, int(soft), int(hard) if colon else int(soft))
     if found.hard != UNLIMITED and not 0 <= found.soft <= found.hard:

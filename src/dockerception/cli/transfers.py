@@ -19,7 +19,7 @@ PLATFORM: Final = option(
     is_common=True,
     metavar="OS/ARCH",
     type=Value("platform", Platform.parse),
-    help="The image's platform, where there are several.  [default: this machine's]",
+    help="The image's platform, where there are several.  [default: this machine's; push, save: all]",
 )
 
 

@@ -11,7 +11,7 @@ from ..engines.embedded.engine import EmbeddedEngine
 from ..engines.embedded.importing import import_image
 from ..errors import ImageError, UsageError
 from ..progress import Reporter, silent
-from ..reference import Reference
+from ..reference import Platform, Reference
 from ..store.images import StoredImage
 from ..store.store import Store
 from ..transports import docker_archive, oci_layout
@@ -22,16 +22,25 @@ from . import images
 Format = Literal["docker", "oci"]
 
 
-def save(store: Store, wanted: Sequence[str], sink: Callable[[bytes], None], *, format: Format = "docker") -> None:
+def save(
+    store: Store,
+    wanted: Sequence[str],
+    sink: Callable[[bytes], None],
+    *,
+    format: Format = "docker",
+    platform: Platform | None = None,
+) -> None:
     """Write images to one archive; an image that is asked for by its id is written with all of its names.
 
-    ``sink`` gets the bytes in order; nothing has reached it yet when an image is not found.
+    OCI's format has the images of a name for all platforms, or for ``platform``; Docker's for one, this machine's by
+    default.  ``sink`` gets the bytes in order; nothing has reached it yet when an image is not found.
     """
     chosen: dict[str, tuple[StoredImage, list[Reference]]] = {}
     for text in wanted:
-        stored = images.get(store, text)
-        names = chosen.setdefault(stored.image, (stored, []))[1]
-        names += [name for name in _names(store, stored, text) if name not in names]
+        find = images.get_all if format == "oci" else _only
+        for stored in find(store, text, platform):
+            names = chosen.setdefault(stored.image, (stored, []))[1]
+            names += [name for name in _names(store, stored, text) if name not in names]
     with closing(EmbeddedEngine(store)) as engine:
         outgoing = [engine.outgoing(stored, tuple(names)) for stored, names in chosen.values()]
         (docker_archive if format == "docker" else oci_layout).write(outgoing, sink)
@@ -47,15 +56,22 @@ def load(
     """
     opened = _open(store, path, origin)
     try:
-        return [_load_one(store, image, report) for image in opened]
+        loaded = [
+            (import_image(store, image, report=report), tuple(Reference.parse(name) for name in image.names))
+            for image in opened
+        ]
     finally:
         for image in opened:
             image.close()
+    for name in dict.fromkeys(name for _, names in loaded for name in names):
+        # Of several images under one name, for one platform, the last one counts, as with Docker.
+        by_platform = {image.platform: image for image, names in loaded if name in names}
+        store.images.name_all(list(by_platform.values()), [name])
+    return loaded
 
 
-def _load_one(store: Store, image: FileImage, report: Reporter) -> tuple[StoredImage, tuple[Reference, ...]]:
-    names = tuple(Reference.parse(name) for name in image.names)
-    return import_image(store, image, names=names, report=report), names
+def _only(store: Store, text: str, platform: Platform | None) -> list[StoredImage]:
+    return [images.get(store, text, platform)]
 
 
 def _open(store: Store, path: str, origin: str) -> tuple[FileImage, ...]:

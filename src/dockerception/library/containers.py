@@ -13,7 +13,9 @@ from ..engines.embedded.engine import EmbeddedEngine
 from ..engines.embedded.running import container_request
 from ..errors import UsageError
 from ..limits import NONE, Limits
+from ..reference import Platform
 from ..request import Isolation
+from ..sandbox import emulation
 from ..sandbox.messages import Mount, RunResult
 from ..store.store import Store
 from . import images
@@ -22,7 +24,7 @@ _STANDARD: Final = (0, 1, 2)
 
 
 class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """How to run an image; what is empty comes from its config.
+    """How to run an image; what is empty comes from its config.  ``platform`` chooses where a name has several images.
 
     ``command`` replaces CMD; ``entrypoint`` (None: the image's own) replaces ENTRYPOINT, and CMD with it.  ``mounts``
     are bind mounts.  Without ``is_interactive`` stdin is closed.  With ``has_terminal`` the three descriptors must be
@@ -30,6 +32,7 @@ class ContainerRequest(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     image: str
+    platform: Platform | None = None
     command: tuple[str, ...] = ()
     entrypoint: tuple[str, ...] | None = None
     environment: Mapping[str, str] = {}
@@ -56,7 +59,7 @@ def run_image(
     ``on_start`` is given a function that sends the container a signal.  Whatever exception leaves this, the container
     has been killed; what it wrote to its own file system is thrown away.
     """
-    stored = images.get(store, request.image)
+    stored = images.get(store, request.image, request.platform)
     with closing(EmbeddedEngine(store, isolation=request.isolation, runtime=request.runtime)) as engine:
         config, stack, files = engine.container(stored)
         run_request = container_request(
@@ -83,4 +86,4 @@ def run_image(
         run = engine.sandbox().begin(run_request, stdin, descriptors[1], descriptors[2])
         if on_start is not None:
             on_start(run.signal)
-        return run.wait()
+        return emulation.explained(run.wait())

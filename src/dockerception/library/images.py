@@ -62,6 +62,21 @@ def get(store: Store, text: str, platform: Platform | None = None) -> StoredImag
     return found
 
 
+def get_all(store: Store, text: str, platform: Platform | None = None) -> list[StoredImage]:
+    """The images that a person means by a name, one a platform, or one by its id; with ``platform`` only that one.
+
+    Raises as ``get``.
+    """
+    if platform is None:
+        try:
+            found = store.images.find_all(Reference.parse(text))
+        except UsageError:
+            found = []
+        if found:
+            return found
+    return [get(store, text, platform)]
+
+
 def other_store() -> str:
     """A clause about a store that this user may have meant instead of the own one; empty where there is none."""
     if os.environ.get("DOCKERCEPTION_HOME"):
@@ -129,34 +144,33 @@ def history(store: Store, stored: StoredImage) -> list[HistoryLine]:
     return [*reversed(lines), *unknown]
 
 
-def tag(store: Store, text: str, name: str) -> StoredImage:
-    """Give the image ``text`` the name ``name`` too."""
+def tag(store: Store, text: str, name: str) -> list[StoredImage]:
+    """Give the image ``text``, for all of its platforms, the name ``name`` too.  What had the name loses it."""
     reference = Reference.to_give(name)
-    stored = get(store, text)
-    store.images.name(stored, reference)
+    stored = get_all(store, text)
+    store.images.name_all(stored, [reference])
     return stored
 
 
 def remove(store: Store, text: str, *, force: bool = False) -> Removal:
-    """Remove a name, and with an image's last name the image; or an image by its id, which with several names takes
-    ``force``.  The room comes back with ``prune``.
+    """Remove a name, for all platforms, and with an image's last name the image; or an image by its id, which with
+    several names takes ``force``.  The room comes back with ``prune``.
 
     Raises ``ImageNotFoundError``, and ``UsageError`` for several names without ``force``.
     """
-    stored = get(store, text)
-    names = [Reference.parse(name) for name in store.images.names_of(stored.image)]
+    stored = get_all(store, text)
+    names = [Reference.parse(name) for name in store.images.names_of(stored[0].image)]
     wanted = _as_name(text, names)
-    if wanted is not None and len(names) > 1:
-        store.images.remove_name(wanted)
-        return Removal(untagged=(wanted.familiar,), deleted=())
+    if wanted is not None:
+        return Removal(untagged=(wanted.familiar,), deleted=tuple(store.images.remove_name(wanted)))
     familiar = tuple(name.familiar for name in names)
-    if wanted is None and len(names) > 1 and not force:
+    if len(names) > 1 and not force:
         raise UsageError(
             f"The image {text} has {len(names)} names: {', '.join(familiar)}.",
             hint="remove them one by one, or all with --force",
         )
-    store.images.remove(stored.image)
-    return Removal(untagged=familiar, deleted=(stored.image,))
+    store.images.remove(stored[0].image)
+    return Removal(untagged=familiar, deleted=(stored[0].image,))
 
 
 def size_of(store: Store, stored: StoredImage) -> int:

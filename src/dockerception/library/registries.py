@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from ..engines.embedded.engine import EmbeddedEngine
 from ..engines.embedded.pulling import Pulled
 from ..engines.embedded.pulling import pull as pull_image
-from ..engines.embedded.pushing import push_image
+from ..engines.embedded.pushing import push_images
 from ..engines.embedded.steps import Steps
 from ..engines.outputs import read_packing
 from ..errors import UsageError
@@ -42,7 +42,7 @@ def push(
     attributes: Sequence[tuple[str, str]] = (),
     report: Reporter = silent,
 ) -> Pushed:
-    """Push an image of the store to the registry that ``name`` says.
+    """Push an image of the store to the registry that ``name`` says, for all platforms that it has or for ``platform``.
 
     ``source`` is another name or an id of the image, where it is not ``name``.  ``attributes`` are those of
     ``-o type=registry`` that say how to pack it.  Raises ``ImageNotFoundError`` and ``TransportError``.
@@ -51,9 +51,17 @@ def push(
     if reference.digest is not None:
         raise UsageError(f"“{name}” has a digest, which an image gets by being pushed.", hint="give a name and a tag")
     packing = read_packing(attributes)
-    stored = images.get(store, source or name, platform)
-    with closing(EmbeddedEngine(store, report=report)) as engine, Steps(report).step(f"push {reference}") as step:
-        return push_image(store, engine.faces, stored, reference, packing, report=report, step=step)
+    stored = images.get_all(store, source or name, platform)
+    from ..transports.registry.session import Registries
+
+    with (
+        closing(EmbeddedEngine(store, report=report)) as engine,
+        Registries() as registries,
+        Steps(report).step(f"push {reference}") as step,
+    ):
+        return push_images(
+            store, engine.faces, stored, reference, packing, report=report, step=step, registries=registries
+        )
 
 
 def login(server: str, username: str, password: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from . import rootpath
+from . import emulation, rootpath
 from .messages import NotStarted, RunRequest
 from .spec import DEFAULT_PATH
 
@@ -18,10 +18,14 @@ _PT_INTERP: Final = 3
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Why a program can't be started: ``kind`` is empty where nothing speaks against it."""
+    """Why a program can't be started: ``kind`` is empty where nothing speaks against it.
+
+    ``foreign`` is the architecture of a program that only an emulator can run.
+    """
 
     kind: NotStarted = ""
     message: str = ""
+    foreign: str = ""
 
 
 def check(root: int, request: RunRequest, hidden: Sequence[str]) -> Verdict:
@@ -87,14 +91,15 @@ def _elf_interpreter(head: bytes) -> str:
 def _check_interpreter(root: int, real: str, shown: str, hidden: Sequence[str]) -> Verdict:
     descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=root)
     try:
-        needed = interpreter(os.read(descriptor, _HEAD_SIZE))
+        head = os.read(descriptor, _HEAD_SIZE)
     finally:
         os.close(descriptor)
+    needed = interpreter(head)
     if needed.startswith("/"):
         found = rootpath.resolve(root, needed)
         if not _is_hidden(found, hidden) and _status(root, found) is None:
             return Verdict("not-found", f"“{shown}” needs “{needed}” to run, which is not found in the image.")
-    return Verdict()
+    return Verdict(foreign=emulation.foreign(head))
 
 
 def _search_path(request: RunRequest) -> str:

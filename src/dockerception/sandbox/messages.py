@@ -104,13 +104,15 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ``returncode`` is the process's own, or 128 plus the signal that ended it.  Where it never started, ``not_started``
     says why, ``message`` is a full sentence, and ``returncode`` is as ``docker run`` has it: 127 where the program (or
     its interpreter) does not exist, 126 where it can't be executed, 125 where the runtime failed.  ``exceeded`` names
-    the limit because of which a process was killed.
+    the limit because of which a process was killed.  ``foreign`` is the architecture of a program that is another
+    machine's.
     """
 
     returncode: int
     exceeded: Exceeded = ""
     not_started: NotStarted = ""
     message: str = ""
+    foreign: str = ""
 
 
 class Unpacked(msgspec.Struct, frozen=True, kw_only=True):

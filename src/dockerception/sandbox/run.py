@@ -82,5 +82,7 @@ def _run_on(ground: Ground, call: RunCall, session: Session) -> RunResult:
     if isinstance(call.isolation, Chroot):
         from .isolation import chroot
 
-        return chroot.run(ground, session)
-    return oci.run(ground, call.isolation, session)
+        result = chroot.run(ground, session)
+    else:
+        result = oci.run(ground, call.isolation, session)
+    return msgspec.structs.replace(result, foreign=verdict.foreign) if verdict.foreign else result

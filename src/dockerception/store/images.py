@@ -166,18 +166,22 @@ class Images:
         return [row[0] for row in self._ledger.rows("SELECT name FROM names WHERE config = ? ORDER BY name", (image,))]
 
     def remove_name(self, reference: Reference) -> list[str]:
-        """Take a name away, for all platforms; returns the ids of the images that had it.
+        """Take a name away, for all platforms, and forget images that have no other; returns the ids of these.
 
         Raises ``ImageNotFoundError`` if there is none of that name.
         """
         with self._ledger.writing() as transaction:
             taken = _take_names(transaction, "name = ?", str(reference))
+            query = "SELECT 1 FROM names WHERE config = ?"
+            nameless = [image for image in taken if transaction.connection.execute(query, (image,)).fetchone() is None]
+            for image in nameless:
+                transaction.forget(f"image:{image}")
         if not taken:
             raise ImageNotFoundError(
                 f"There is no image named “{reference.familiar}” in the store.",
                 hint="“dockerception images” lists what there is",
             )
-        return taken
+        return nameless
 
     def remove(self, image: str) -> None:
         """Forget an image, its names and the cache records that led to it; ``prune`` gives back what only it used.

@@ -22,6 +22,11 @@ def _add(store: Store, number: int = 0, *names: Reference) -> StoredImage:
     return store.images.add(config(number), [add_blob_layer(store, f"layer {number}").layer], names)
 
 
+def _for(store: Store, number: int, architecture: str) -> StoredImage:
+    document = config(number, Platform("linux", architecture))
+    return store.images.add(document, [add_blob_layer(store, f"layer {number}").layer])
+
+
 def _reopened(root: str, text: str) -> StoredImage | None:
     with Store(root) as other:
         return other.images.find(text)
@@ -115,13 +120,35 @@ def test_an_image_that_is_gone_gets_no_name(store: Store) -> None:
     assert store.images.find_name(APP) is None
 
 
-def test_removing_a_name_keeps_the_image(store: Store) -> None:
+def test_an_image_goes_with_its_last_name(store: Store) -> None:
     image = _add(store, 0, APP, OTHER)
-    assert store.images.remove_name(APP) == [image.image]
+    assert store.images.remove_name(APP) == []
     assert store.images.find_name(APP) is None
     assert store.images.find_name(OTHER) == image
     with pytest.raises(ImageNotFoundError, match="app:latest"):
         store.images.remove_name(APP)
+    assert store.images.remove_name(OTHER) == [image.image]
+    assert store.images.find(image.image) is None
+
+
+def test_a_name_is_for_the_platforms_that_it_was_given_for(store: Store) -> None:
+    old = [_for(store, 0, "amd64"), _for(store, 1, "arm64"), _for(store, 2, "s390x")]
+    store.images.name_all(old, [APP, OTHER])
+    assert {image.platform for image in store.images.find_all(APP)} == {"linux/amd64", "linux/arm64", "linux/s390x"}
+    new = [_for(store, 3, "arm64"), _for(store, 4, "amd64")]
+    store.images.name_all(new, [APP])
+    assert store.images.find_all(APP) == [new[1], new[0]]
+    assert store.images.find_name(APP, Platform("linux", "s390x")) is None
+    assert [image.image for image in store.images.find_all(OTHER)] == [image.image for image in old]
+    assert store.images.remove_name(APP) == [new[1].image, new[0].image]
+
+
+def test_images_that_are_gone_get_no_name_together(store: Store) -> None:
+    kept, gone = _for(store, 0, "amd64"), _for(store, 1, "arm64")
+    store.images.remove(gone.image)
+    with pytest.raises(ImageNotFoundError):
+        store.images.name_all([kept, gone], [APP])
+    assert store.images.find_all(APP) == []
 
 
 def test_removing_an_image_takes_its_names_along(store: Store, root: str) -> None:

@@ -7,9 +7,11 @@ import time
 
 import click
 
+from ...reference import Platform
 from .. import formats, output
 from ..click_types import Command, option
 from ..stores import complete_image, open_store, store_option
+from ..transfers import PLATFORM
 
 _WIDTH = 60
 
@@ -18,8 +20,9 @@ _WIDTH = 60
 @click.argument("image", shell_complete=complete_image)
 @option("--no-trunc", is_flag=True, help="Print whole commands.")
 @option("--format", type=click.Choice(["table", "json"]), default="table", help="json: one object a line.")
+@PLATFORM
 @store_option
-def command(image: str, no_trunc: bool, format: str, store: str) -> None:
+def command(image: str, no_trunc: bool, format: str, platform: Platform | None, store: str) -> None:
     """Show how the layers of an image came to be.
 
     The newest step comes first; steps that changed only the config have no size.
@@ -32,7 +35,7 @@ def command(image: str, no_trunc: bool, format: str, store: str) -> None:
     from ...oci.config import parse_time
 
     with open_store(store) as opened:
-        lines = library.history(opened, library.get(opened, image))
+        lines = library.history(opened, library.get(opened, image, platform))
     if format == "json":
         objects = [
             {

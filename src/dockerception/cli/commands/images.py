@@ -49,12 +49,15 @@ def command(names: tuple[str, ...], quiet: bool, no_trunc: bool, format: str, st
 
 
 def _table(summaries: list[Summary], *, no_trunc: bool) -> str:
+    says_platform = len({summary.platform for summary in summaries}) > 1
     rows = []
     for summary in summaries:
         image = summary.image if no_trunc else formats.short(summary.image)
         age, size = formats.age(summary.created, time.time()), formats.size(summary.size)
-        rows += [(*_split(name), image, age, size) for name in summary.names or ("",)]
-    return formats.table(("REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"), rows)
+        for name in summary.names or ("",):
+            rows.append((*_split(name), image, *([summary.platform] if says_platform else []), age, size))
+    titles = ("REPOSITORY", "TAG", "IMAGE ID", *(["PLATFORM"] if says_platform else []), "CREATED", "SIZE")
+    return formats.table(titles, rows)
 
 
 def _objects(summary: Summary) -> list[dict[str, object]]:

@@ -6,15 +6,18 @@ import json
 
 import click
 
+from ...reference import Platform
 from .. import output
 from ..click_types import Command
 from ..stores import complete_image, open_store, store_option
+from ..transfers import PLATFORM
 
 
 @click.command("inspect", cls=Command)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=complete_image)
+@PLATFORM
 @store_option
-def command(images: tuple[str, ...], store: str) -> None:
+def command(images: tuple[str, ...], platform: Platform | None, store: str) -> None:
     """Show all there is to know about images, as JSON.
 
     The fields are those of “docker image inspect”.  IMAGE is a name, an id or the beginning of one.
@@ -26,5 +29,5 @@ def command(images: tuple[str, ...], store: str) -> None:
     from ...library import images as library
 
     with open_store(store) as opened:
-        found = [library.describe(opened, library.get(opened, image)) for image in images]
+        found = [library.describe(opened, library.get(opened, image, platform)) for image in images]
     output.text(json.dumps(found, indent=4, ensure_ascii=False))

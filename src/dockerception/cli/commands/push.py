@@ -37,8 +37,9 @@ def command(
 ) -> None:
     """Push images of the store to their registries.
 
-    A name says where to; “dockerception tag” gives an image one more.  What a registry has already is not sent again,
-    and layers that came from elsewhere keep their digests.  Prints each name with the digest of its manifest.
+    A name says where to; “dockerception tag” gives an image one more.  An image for several platforms is pushed for all
+    of them, or for --platform.  What a registry has already is not sent again, and layers that came from elsewhere keep
+    their digests.  Prints each name with the digest of its manifest.
 
     \b
     Examples:

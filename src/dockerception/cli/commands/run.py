@@ -14,11 +14,13 @@ from .. import failures, limit_options
 from ..click_types import Command, Value, mistake, option
 from ..options import ISOLATION, NETWORK, RUNTIME, options
 from ..stores import complete_image, open_store, store_option
+from ..transfers import PLATFORM
 from ..values import variable, volume
 
 if TYPE_CHECKING:
     from ...engines.base import Network
     from ...limits import Ulimit
+    from ...reference import Platform
     from ...request import Isolation
 
 _FAILED = 125  # as “docker run”: the container's own codes must stay apart from ours
@@ -83,6 +85,7 @@ class RunCommand(Command):
 @option("-i", "--interactive", is_flag=True, help="Give the container our stdin.")
 @option("-t", "--tty", is_flag=True, help="Give the container a terminal.")
 @option("--entrypoint", metavar="COMMAND", default=None, help="Replace the image's ENTRYPOINT, and its CMD with it.")
+@PLATFORM
 @NETWORK
 @option("-p", "--publish", metavar="PORTS", multiple=True, help="Not needed: the network is this machine's.")
 @option("--rm", "remove", is_flag=True, help="Always so: nothing stays of a container.")
@@ -101,6 +104,7 @@ def command(
     interactive: bool,
     tty: bool,
     entrypoint: str | None,
+    platform: Platform | None,
     network: Network,
     publish: tuple[str, ...],
     remove: bool,
@@ -132,6 +136,7 @@ def command(
 
     request = ContainerRequest(
         image=image,
+        platform=platform,
         command=arguments,
         entrypoint=None if entrypoint is None else tuple([entrypoint] if entrypoint else []),
         environment={key: value for key, value in environment if value is not None},

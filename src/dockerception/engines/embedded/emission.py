@@ -6,8 +6,10 @@ import os
 import threading
 from typing import Final
 
+from ...errors import MachineError
 from ...oci.config import ContainerConfig
 from ...progress import Reporter
+from ...sandbox import emulation
 from ...sandbox.client import Run, Sandbox
 from ...sandbox.messages import RunRequest
 from ..emission import BuilderLog, Cancel, Ended, PipeEmission
@@ -47,6 +49,12 @@ class _SandboxContainer:
     def wait(self, cancel: Cancel | None) -> Ended:
         result = self._run.wait(cancel)
         self._logger.join()
+        cause = emulation.lack(result.foreign) if result.not_started and result.foreign else None
+        if cause is not None:
+            raise MachineError(
+                f"The builder is for linux/{result.foreign}, which this machine can't run: {cause.reason}.",
+                hint=f"{cause.remedy}; or have it run here and build for others: FROM --platform=$BUILDPLATFORM",
+            )
         return Ended(returncode=result.returncode, not_started=result.message if result.not_started else "")
 
     def kill(self) -> None:

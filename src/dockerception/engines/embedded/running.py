@@ -10,10 +10,10 @@ from typing import Final
 from ...context.base import Context
 from ...context.lookup_user import User, process_user
 from ...dockerfile import instructions as ins
-from ...errors import FREE_SPACE, ContextError, ImageError, StepError, UsageError
+from ...errors import FREE_SPACE, ContextError, DockerceptionError, ImageError, MachineError, StepError, UsageError
 from ...limits import NONE, Limits
 from ...oci.config import ContainerConfig
-from ...sandbox import idmap
+from ...sandbox import emulation, idmap
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
 from ...store.store import Store
@@ -50,7 +50,8 @@ def run_step(
 ) -> None:
     """Execute a RUN with its mounts ``ready``; its changes are in ``upper`` afterwards.
 
-    Raises ``StepError`` unless it exits with 0, ``StoppedError`` when it was killed because of ``stop``.
+    Raises ``StepError`` unless it exits with 0, ``MachineError`` for a program of a machine that this one can't be,
+    ``StoppedError`` when it was killed because of ``stop``.
     """
     request = RunRequest(
         layers=tuple(stack),
@@ -74,8 +75,14 @@ def run_step(
         raise _step_error(step, result, tail.text, store, settings.limits)
 
 
-def _step_error(step: Step, result: RunResult, output: str, store: Store, limits: Limits) -> StepError:
+def _step_error(step: Step, result: RunResult, output: str, store: Store, limits: Limits) -> DockerceptionError:
     """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
+    if result.not_started and result.foreign and (cause := emulation.lack(result.foreign)) is not None:
+        return MachineError(
+            f"“{step.text}” is a step for linux/{result.foreign}, which this machine can't run: {cause.reason}.",
+            details=output,
+            hint=f"{cause.remedy}; or have the stage run here: FROM --platform=$BUILDPLATFORM",
+        )
     if result.not_started:
         return StepError(f"“{step.text}” could not be started: {result.message}", details=output)
     if result.exceeded:
