@@ -103,7 +103,8 @@ class Chain:
             except DockerceptionError as error:
                 error.details = error.details or level.part.excerpt
                 raise
-        emitted = (self._emitter if level.is_implied else self._written_emitter).emit(built)
+        emitter = self._emitter if level.is_implied else self._written_emitter
+        emitted = emitter.emit(built, is_anew=level.is_named_in(self._request.no_cache_filter))
         self._has_run_builder |= not emitted.is_cached
         self._contexts.append(emitted.key)
         return build, emitted

@@ -31,6 +31,11 @@ class Upcoming(msgspec.Struct, frozen=True, kw_only=True):
     target: str = ""
     is_implied: bool = False
 
+    def is_named_in(self, names: frozenset[str]) -> bool:
+        """Whether ``--no-cache-filter`` names this level or a stage of it: what it is made of is made anew."""
+        own = {f"level:{self.index}", *(stage.name or str(stage.index) for stage in self.part.dockerfile.stages)}
+        return any(name.lower() in own for name in names)
+
 
 class Descent:
     """Goes down the levels of one build.  All methods raise ``DockerfileError`` with the lines of a BUILD that can't be

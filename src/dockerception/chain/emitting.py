@@ -15,6 +15,7 @@ from ..context.base import Context
 from ..context.tar_context import TarContext
 from ..engines.base import Built, Emission, EmitRequest, Engine, Settings
 from ..errors import BuilderError, EmitTimeoutError, StreamError
+from ..oci.documents import recorded
 from ..oci.toc import Toc
 from ..progress import Reporter, StepExplained, StepFinished, StepProgress, StepStarted
 from ..request import BuildRequest
@@ -63,8 +64,9 @@ class Emitter:
         self._store = store
         self._report = report
 
-    def emit(self, built: Built) -> Emitted:
-        """The context of a builder.
+    def emit(self, built: Built, *, is_anew: bool = False) -> Emitted:
+        """The context of a builder.  ``is_anew`` says that it has been made anew on request: though its key is what it
+        was, what is known of it is not.
 
         Raises ``BuilderError`` where the builder fails, ``StreamError`` where it writes anything but one sound tar
         archive.  Then nothing is remembered.
@@ -74,7 +76,8 @@ class Emitter:
         cached = False
         error = ""
         try:
-            emitted = self._known(self._key(built)) or self._run_once(built)
+            is_asked_for = is_anew or self._is_asked_for
+            emitted = self._run(built, is_asked_for=True) if is_asked_for else self._known_or_run(built)
             cached = emitted.is_cached
         except BaseException as failure:
             error = getattr(failure, "message", type(failure).__name__)
@@ -99,13 +102,14 @@ class Emitter:
             self._report(StepFinished(step=_STEP, cached=built.is_cached, seconds=seconds, error=error))
         return Emitted(files=files, origin=f"The directory {path} that level {built.level} has built", is_cached=True)
 
-    def _run_once(self, built: Built) -> Emitted:
-        """Run the builder, unless another build does so now: then that is waited for."""
-        if self._is_asked_for:
-            return self._run(built)
+    def _known_or_run(self, built: Built) -> Emitted:
+        """Run the builder, unless it is known what it emits or another build runs it now: then that is waited for."""
         key = self._key(built)
+        known = self._known(key)
+        if known is not None:
+            return known
         with self._store.claims.claim(f"emit {key}") as has_waited:
-            return (self._recorded(key) if has_waited else None) or self._run(built)
+            return (self._recorded(key) if has_waited else None) or self._run(built, is_asked_for=False)
 
     def _key(self, built: Built) -> str:
         parts = (
@@ -120,22 +124,19 @@ class Emitter:
 
     def _known(self, key: str) -> Emitted | None:
         """What the same builder has emitted before, here or where a cache elsewhere comes from."""
-        settings = self._settings
-        if self._is_asked_for:
-            return None
         found = self._recorded(key)
-        if found is None and settings.cache_from and self._engine.fetch_context(key):
+        if found is None and self._settings.cache_from and self._engine.fetch_context(key):
             found = self._recorded(key)
         return found
 
     def _recorded(self, key: str) -> Emitted | None:
-        value = self._store.records.get(key)
-        toc = self._store.contexts.find(value.decode()) if value else None
-        if value is None or toc is None:
+        digest = recorded(bytes.decode, self._store.records.get(key))
+        toc = self._store.contexts.find(digest) if digest else None
+        if not digest or toc is None:
             return None
-        return Emitted(toc=toc, spool=self._store.contexts.spool_path(value.decode()), key=key, is_cached=True)
+        return Emitted(toc=toc, spool=self._store.contexts.spool_path(digest), key=key, is_cached=True)
 
-    def _miss(self, built: Built) -> Miss | None:
+    def _miss(self, built: Built, *, is_asked_for: bool) -> Miss | None:
         """This miss, where the engine explains; it is reported, if that is asked for."""
         if not self._engine.capabilities.explains:
             return None
@@ -144,7 +145,7 @@ class Emitter:
 
         miss = emit_miss(self._store.traces, built, self._request, self._settings, self._key(built))
         if self._settings.explain:
-            why = ASKED if self._is_asked_for else miss.why()
+            why = ASKED if is_asked_for else miss.why()
             self._report(StepExplained(step=_STEP, cause=why.cause, text=why.text, paths=why.paths))
         return miss
 
@@ -153,8 +154,8 @@ class Emitter:
         """Whether the builder is to be run whatever is known."""
         return self._settings.no_cache or "emit" in self._settings.no_cache_filter
 
-    def _run(self, built: Built) -> Emitted:
-        miss = self._miss(built)
+    def _run(self, built: Built, *, is_asked_for: bool) -> Emitted:
+        miss = self._miss(built, is_asked_for=is_asked_for)
         request = EmitRequest(
             command=self._request.command,
             network=self._settings.network,
