@@ -165,14 +165,14 @@ def test_one_level(bench: Bench) -> None:
     assert outcome.is_cached
 
 
-def test_a_socket_is_left_out_with_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_becomes_an_empty_file_with_a_warning(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(bench.source)  # the path of a socket may have 107 bytes at most
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("agent")
         engine = FakeEngine()
         bench.chain(engine).assemble()
-    assert engine.seen(0)[1] == ["Dockerfile"]
-    assert bench.notes("warning") == ["The socket agent is left out of the context."]
+    assert engine.seen(0)[1] == ["Dockerfile", "agent"]
+    assert bench.notes("warning") == ["The socket agent is an empty file in the context."]
 
 
 def test_only_the_context(bench: Bench) -> None:

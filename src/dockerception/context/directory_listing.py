@@ -19,7 +19,7 @@ from .ignore import IgnoreRules, State
 
 _KINDS: Final[dict[int, Kind]] = {
     stat.S_IFREG: FILE, stat.S_IFDIR: DIRECTORY, stat.S_IFLNK: SYMLINK, stat.S_IFIFO: FIFO, stat.S_IFCHR: CHAR,
-    stat.S_IFBLK: BLOCK,
+    stat.S_IFBLK: BLOCK, stat.S_IFSOCK: FILE,
 }  # fmt: skip
 _CAPABILITY: Final = "security.capability"
 NO_SIGNATURE: Final = bytes(SIGNATURE_SIZE)
@@ -29,12 +29,14 @@ NO_SIGNATURE: Final = bytes(SIGNATURE_SIZE)
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What a directory held at ``taken_ns`` (nanoseconds since the epoch).
 
-    ``signatures`` has ``SIGNATURE_SIZE`` bytes for each row of ``toc``, zeros where it is no regular file.
+    ``signatures`` has ``SIGNATURE_SIZE`` bytes for each row of ``toc``, zeros where it is no regular file or one of
+    ``sockets``, which are empty files here, as they are for BuildKit.
     ``unreadable`` maps what could not be listed to the system's reason.  ``notes`` is for people.
     """
 
     toc: Toc
     signatures: bytes
+    sockets: frozenset[str]
     taken_ns: int
     unreadable: dict[str, str]
     notes: tuple[str, ...]
@@ -82,7 +84,7 @@ class _Walk:
         self._ignored: dict[str, Entry] = {}
         self._linked: dict[tuple[int, int], list[str]] = {}
         self._unreadable: dict[str, str] = {}
-        self._notes: list[str] = []
+        self._sockets: set[str] = set()
         self._has_xattrs = hasattr(os, "listxattr")
 
     def take(self) -> Listing:
@@ -97,9 +99,10 @@ class _Walk:
         return Listing(
             toc=toc,
             signatures=b"".join([find(path, NO_SIGNATURE) for path in toc.paths()]),
+            sockets=frozenset(self._sockets),
             taken_ns=taken_ns,
             unreadable=self._unreadable,
-            notes=tuple(sorted(self._notes)),
+            notes=tuple(f"The socket {path} is an empty file in the context." for path in sorted(self._sockets)),
         )
 
     def _directory(self, folder: _Folder) -> list[_Folder]:
@@ -134,14 +137,13 @@ class _Walk:
             entry = self._entry(item, path, status, folder)
         except FileNotFoundError:
             return None
-        if entry is None:
-            self._notes.append(f"The socket {path} is left out of the context.")
-            return None
         if is_ignored:
             self._ignored[path] = entry
             return below
         self._add(entry)
-        if entry.kind == FILE:
+        if stat.S_ISSOCK(status.st_mode):
+            self._sockets.add(path)
+        elif entry.kind == FILE:
             self._signatures[path] = signature(status)
             if status.st_nlink > 1:
                 self._linked.setdefault((status.st_dev, status.st_ino), []).append(path)
@@ -156,15 +158,13 @@ class _Walk:
                     self._builder.add(brought_back)
         self._builder.add(entry)
 
-    def _entry(self, item: os.DirEntry[str], path: str, status: os.stat_result, folder: int) -> Entry | None:
-        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
-        if kind is None:
-            return None
+    def _entry(self, item: os.DirEntry[str], path: str, status: os.stat_result, folder: int) -> Entry:
+        kind = _KINDS[stat.S_IFMT(status.st_mode)]
         return Entry(
             path=path,
             kind=kind,
             mode=status.st_mode & 0o7777,
-            size=status.st_size if kind == FILE else 0,
+            size=status.st_size if stat.S_ISREG(status.st_mode) else 0,
             mtime=status.st_mtime_ns // 1_000_000_000,
             link=os.readlink(item.name, dir_fd=folder) if kind == SYMLINK else "",
             xattrs=self._capability(f"{self._root}/{path}") if kind == FILE else (),

@@ -65,11 +65,12 @@ def process_user(context: Context, spec: str) -> User:
 
 
 def owner(context: Context, spec: str) -> tuple[int, int]:
-    """The uid and gid that ``--chown=spec`` gives: as BuildKit, a lone uid is the gid too, a lone name has its group.
+    """The uid and gid that ``--chown=spec`` gives: as BuildKit, a lone uid is the gid too, a lone name has its group,
+    and nothing behind a colon is group 0.
 
     Only names need the files.  Raises ``ContextError`` for an unknown name or an id out of range.
     """
-    user_text, _, group_text = spec.partition(":")
+    user_text, colon, group_text = spec.partition(":")
     number = _number(user_text, spec) if user_text else 0
     if number is not None:
         uid = gid = number
@@ -77,7 +78,9 @@ def owner(context: Context, spec: str) -> tuple[int, int]:
         uid, gid = account.uid, account.gid
     else:
         uid = gid = _without_file(user_text, _USER_FILE, context)
-    return uid, _group_id(context, group_text, spec) if group_text else gid
+    if colon:
+        gid = _group_id(context, group_text, spec) if group_text else 0
+    return uid, gid
 
 
 def _group_id(context: Context, text: str, spec: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -85,13 +86,18 @@ def test_a_name_of_the_file_outside_makes_no_link(tmp_path: Path) -> None:
     assert shown(DirectoryContext(str(tmp_path / "in"))) == {"a": "x"}
 
 
-def test_sockets_are_left_out_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sockets_are_empty_files_with_a_note(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("agent.sock")
+        os.chmod("agent.sock", 0o640)
         context = DirectoryContext(".")
-        assert shown(context) == {}
-        assert context.notes == ("The socket agent.sock is left out of the context.",)
+        assert shown(context) == {"agent.sock": ""}
+        entry = context.find("agent.sock")
+        assert entry is not None
+        assert (entry.kind, entry.mode, entry.size) == ("file", 0o640, 0)
+        assert context.digest(entry) == hashlib.sha256(b"").digest()
+        assert context.notes == ("The socket agent.sock is an empty file in the context.",)
 
 
 def test_ignored_paths_are_left_out_and_not_entered(tmp_path: Path) -> None:

@@ -63,6 +63,9 @@ def test_process_user(spec: str, user: User) -> None:
         ("4242", (4242, 4242)),
         ("4242:4343", (4242, 4343)),
         (":www", (0, 34)),
+        ("web:", (33, 0)),
+        ("4242:", (4242, 0)),
+        (":", (0, 0)),
     ],
 )
 def test_owner(spec: str, ids: tuple[int, int]) -> None:

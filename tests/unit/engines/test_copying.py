@@ -187,12 +187,11 @@ def test_an_excluded_target_makes_the_link_a_file() -> None:
 
 
 @pytest.mark.parametrize("kind", ["fifo", "char", "block"])
-def test_special_files_come_from_stages_only(kind: str) -> None:
+@pytest.mark.parametrize("keeps_owners", [False, True])
+def test_special_files_are_copied_from_everywhere(kind: str, keeps_owners: bool) -> None:
     entry = Entry(path="d/x", kind=kind, device=(1, 3))  # type: ignore[arg-type]
-    with pytest.raises(ContextError, match="special file"):
-        copied("COPY d /t", Tree(folder("d"), (entry, b"")))
-    toc, _ = copied("COPY d /t", Tree(folder("d"), (entry, b""), keeps_owners=True))
-    assert [(one.path, one.kind) for one in toc] == [("t", "directory"), ("t/x", kind)]
+    toc, _ = copied("COPY d /t", Tree(folder("d"), (entry, b""), keeps_owners=keeps_owners))
+    assert [(one.path, one.kind, one.device) for one in toc] == [("t", "directory", (0, 0)), ("t/x", kind, (1, 3))]
 
 
 def test_add_unpacks_where_the_file_is_an_archive() -> None:

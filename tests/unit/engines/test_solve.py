@@ -247,7 +247,6 @@ def test_an_interrupt_stops_all_and_is_not_swallowed(lab: Lab) -> None:
         ("FROM Upper/Case", DockerfileError, "Upper", "1 | >>> FROM"),
         ("FROM absent", ImageNotFoundError, "--build-context absent=", "1 | >>> FROM"),
         ("FROM scratch\nCOPY --chown=nobody source /", DockerfileError, "nobody", "2 | >>> COPY"),
-        ("FROM scratch\nUSER nobody\nWORKDIR /w", DockerfileError, "nobody", "3 | >>> WORKDIR"),
         ("FROM scratch\nCOPY source /a\nCOPY static /a/b", ContextError, "is a file in the image", "3 | >>> COPY"),
     ],
 )

@@ -12,8 +12,7 @@ import msgspec
 from ...context import select
 from ...context.base import Context
 from ...dockerfile import instructions as ins
-from ...errors import ContextError
-from ...oci.entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, join, name, parent
+from ...oci.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, join, name, parent
 from . import configuring, keys, modes
 from .matching import Source, excluding, missing
 from .planting import Origin, Planting
@@ -108,12 +107,6 @@ class Copier:
 
     def _copy_file(self, context: Context, entry: Entry, place: str, tree: _Tree | None) -> None:
         """Copy anything but a directory.  ``tree`` is the copied directory that it is in."""
-        if entry.kind in (CHAR, BLOCK, FIFO) and not context.keeps_owners:
-            raise ContextError(
-                f"“{entry.path}” in {context.origin} is a {entry.kind} special file; only regular files, directories"
-                " and links can be copied from there.",
-                hint="leave it out with .dockerignore",
-            )
         file = _entry(context, entry.link) if entry.kind == HARDLINK else entry
         dressed = self._dressed(file, context, place)
         if file.kind != FILE:

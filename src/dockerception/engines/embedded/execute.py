@@ -132,9 +132,7 @@ class Executor:
         # The time of what it is made in: neither a clock nor SOURCE_DATE_EPOCH, which cached layers would keep.
         found = (below.find(above) for above in (*reversed(parents(path)), ""))
         time = next(entry.mtime for entry in found if entry is not None)
-        # As BuildKit: a directory made by WORKDIR belongs to the USER of that line.
-        user = _user(below, step.config.user)
-        planting = Planting(below, owner=(user.uid, user.gid), default_time=time)
+        planting = Planting(below, owner=_user_as_owner(below, step.config.user), default_time=time)
         planting.make_directory(planting.resolve(path))
         return self._faces.add(planting.finish(), self._readable(planting), wants_tree=wants_tree, below=stack)
 
@@ -162,6 +160,15 @@ def _user(below: Context, spec: str) -> User:
         return process_user(below, spec)
     except ContextError as error:
         raise DockerfileError(error.message, hint=error.hint) from error
+
+
+def _user_as_owner(below: Context, spec: str) -> tuple[int, int]:
+    """As in BuildKit, a directory made by WORKDIR belongs to the USER of that line, who is read as ``--chown`` would
+    be: the group of a number is that number.  One whom the image does not know is root."""
+    try:
+        return owner_ids(below, spec)
+    except ContextError:
+        return 0, 0
 
 
 def _owner(below: Context, chown: str) -> tuple[int, int] | None:

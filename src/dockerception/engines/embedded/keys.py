@@ -15,7 +15,7 @@ from ...oci.config import ContainerConfig
 from . import configuring, mount_names
 from .values import Step
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 Parts = tuple[tuple[str, object], ...]
 """Named values of plain types (str, bytes, int, bool, tuples of them), in a fixed order."""
