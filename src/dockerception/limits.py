@@ -15,12 +15,19 @@ ULIMITS: Final = (
 """The limits of setrlimit(2) by the names that Docker gives them; address space (``as``) is not among Docker's."""
 
 
+OPTIONS: Final = ("--memory", "--cpus", "--pids-limit", "--shm-size", "--ulimit", "--timeout")
+"""The options that limit something, as messages and ``Capabilities`` name them."""
+
+
 class Ulimit(msgspec.Struct, frozen=True):
     """One of ``ULIMITS``, soft and hard; ``UNLIMITED`` is none."""
 
     name: str
     soft: int
     hard: int
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.soft}:{self.hard}"
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +43,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     shm_size: int = 0
     timeout: float = 0.0
     ulimits: tuple[Ulimit, ...] = ()
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """Those of ``OPTIONS`` that limit something here."""
+        values = (self.memory, self.cpus, self.pids, self.shm_size, self.ulimits, self.timeout)
+        return tuple(option for option, value in zip(OPTIONS, values, strict=True) if value)
 
     @property
     def grouped(self) -> dict[str, float]:

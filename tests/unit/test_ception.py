@@ -121,7 +121,7 @@ def test_what_an_engine_can_not_do_is_refused_before_it_starts(
     bench: Bench, lacking: str, options: dict[str, Any], message: str
 ) -> None:
     engine = FakeEngine(EMITTED)
-    engine.capabilities = Capabilities(name="The fake engine", **{lacking: False})
+    engine.capabilities = msgspec.structs.replace(Capabilities(name="The fake engine"), **{lacking: False})
     with pytest.raises(UnsupportedError, match=message):
         bench.chain(engine, **options).build()
     assert engine.calls == []

@@ -192,7 +192,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     ``epoch``: write the given time into images.  ``rewrites``: rewrite times of files to it.
     ``caches``: read and write caches elsewhere (``cache_from``).
     ``explains``: say why steps miss.  ``secrets``, ``ssh``: have steps read them.
-    ``insecure``: run steps with all privileges.  ``limits``: limit what steps and builders use.
+    ``insecure``: run steps with all privileges.  ``limits``: those of ``limits.OPTIONS`` that it obeys.
     ``roots``: obey the marks of IN and PUBLISH (``Copy.root``); where it does not, they are checked from outside.
     """
 
@@ -207,7 +207,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     ssh: bool = True
     insecure: bool = True
     roots: bool = False
-    limits: bool = False
+    limits: frozenset[str] = frozenset()
 
 
 class Engine(Protocol):

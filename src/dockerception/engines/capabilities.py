@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from ..errors import UnsupportedError, UsageError
-from ..limits import NONE
+from ..limits import Limits
 from .base import INSECURE, Capabilities, Settings
+
+_BY_THE_API: Final = "the engines embedded and podman can, and Docker's classic builder (DOCKER_BUILDKIT=0)"
+_BY_BUILDKIT: Final = "the engines embedded and podman can, docker and buildx with BuildKit of Docker 23 or newer"
+_LIMITING: Final = {
+    "--memory": _BY_THE_API,
+    "--cpus": _BY_THE_API,
+    "--shm-size": _BY_BUILDKIT,
+    "--ulimit": _BY_BUILDKIT,
+    **dict.fromkeys(("--pids-limit", "--timeout"), "the embedded engine can"),
+}
+"""Who can, by the option that somebody can't."""
 
 
 def check(capabilities: Capabilities, settings: Settings) -> None:
@@ -27,12 +40,17 @@ def check(capabilities: Capabilities, settings: Settings) -> None:
             f"{name} can't say why steps are done again (--explain).", hint="the embedded engine explains"
         )
     _check_privileges(capabilities, settings)
-    if settings.limits != NONE and not capabilities.limits:
-        raise UnsupportedError(
-            f"{name} can't limit what steps use (--memory, --cpus, --pids-limit, --shm-size, --ulimit, --timeout).",
-            hint="the embedded engine can; for others, limit the daemon, or the builder of docker buildx",
-        )
+    _check_limits(capabilities, settings.limits)
     _check_times(capabilities, settings)
+
+
+def _check_limits(capabilities: Capabilities, limits: Limits) -> None:
+    for option in limits.asked:
+        if option not in capabilities.limits:
+            raise UnsupportedError(
+                f"{capabilities.name} can't limit what steps use by {option}.",
+                hint=f"{_LIMITING[option]}; or limit the daemon, or the builder of buildx, as a whole",
+            )
 
 
 def _check_times(capabilities: Capabilities, settings: Settings) -> None:

@@ -8,7 +8,7 @@ from dockerception.cli import limit_options
 from dockerception.engines import capabilities
 from dockerception.engines.base import Capabilities, Settings
 from dockerception.errors import UnsupportedError, UsageError
-from dockerception.limits import UNLIMITED, Limits, Ulimit
+from dockerception.limits import OPTIONS, UNLIMITED, Limits, Ulimit
 from dockerception.reference import Platform
 
 
@@ -41,8 +41,20 @@ def test_the_later_ulimit_of_a_name_counts() -> None:
     assert asked.grouped == {"memory": 5, "cpus": 1.5, "pids": 7}
 
 
-def test_an_engine_without_limits_refuses_them_before_work() -> None:
-    settings = Settings(platform=Platform.host(), epoch=0, limits=Limits(timeout=3.0))
-    capabilities.check(Capabilities(name="This one", limits=True), settings)
-    with pytest.raises(UnsupportedError, match="This one can't limit"):
-        capabilities.check(Capabilities(name="This one"), settings)
+ALL = Limits(memory=1, cpus=0.5, pids=2, shm_size=3, ulimits=(Ulimit("core", 4, 5),), timeout=6.0)
+
+
+def test_what_is_asked_for() -> None:
+    assert Limits().asked == ()
+    assert ALL.asked == OPTIONS
+    assert Limits(pids=1, timeout=0.5).asked == ("--pids-limit", "--timeout")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_engine_refuses_the_limit_that_it_has_not_before_work(option: str) -> None:
+    settings = Settings(platform=Platform.host(), epoch=0, limits=ALL)
+    capabilities.check(Capabilities(name="This one", limits=frozenset(OPTIONS)), settings)
+    with pytest.raises(UnsupportedError) as failed:
+        capabilities.check(Capabilities(name="This one", limits=frozenset(OPTIONS) - {option}), settings)
+    assert failed.value.message == f"This one can't limit what steps use by {option}."
+    assert "embedded" in failed.value.hint

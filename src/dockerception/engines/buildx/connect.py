@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from ...errors import UsageError
 from ...progress import Reporter
 from ...store.store import Store
@@ -9,7 +11,8 @@ from ...transports import docker_contexts
 from ...transports.daemon_client import docker_client
 from ..base import Capabilities, Settings
 from ..daemon.api import Daemon
-from ..daemon.buildkit import BuildKit, Command
+from ..daemon.buildkit import LIMITS, BuildKit, Command
+from ..daemon.connect import limits_of
 from ..daemon.engine import DaemonEngine
 from ..daemon.named import NamedContexts
 from ..embedded.engine import EmbeddedEngine
@@ -47,7 +50,11 @@ def connect(name: str, store: Store, report: Reporter, *, helper: str = "") -> B
 def capabilities(builder: str, *, is_docker: bool = False) -> Capabilities:
     """What a builder of that name can do; ``is_docker`` says that it is part of a daemon."""
     return Capabilities(
-        name=f"The builder “{builder}” of buildx", caches=True, indexes=not is_docker, rewrites=not is_docker
+        name=f"The builder “{builder}” of buildx",
+        caches=True,
+        indexes=not is_docker,
+        rewrites=not is_docker,
+        limits=LIMITS,
     )
 
 
@@ -61,6 +68,7 @@ def _in_daemon(
 ) -> BuildxEngine:
     builder, report = solving.builder, solving.report
     daemon = _daemon_of(builder)
+    able = msgspec.structs.replace(able, limits=limits_of(daemon.api_version, is_buildkit=True))
     command = Command(words=(*builder.build, "--load"), is_buildx=True)
     buildkit = BuildKit(command, daemon=able.name, scratch=store.scratch, report=report)
     levels = DaemonEngine(daemon, buildkit, able, store, report, steps=steps)

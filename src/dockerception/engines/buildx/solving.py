@@ -128,6 +128,7 @@ def order(prepared: Prepared, dockerfile: bytes) -> BuildOrder:
         secrets=settings.secrets,
         ssh=settings.ssh,
         allow=settings.allow,
+        limits=settings.limits,
         platform=settings.platform,
         no_cache=f"level:{level.index}" in filters or (settings.no_cache and prepared.forces),
         no_cache_stages=frozenset(name for name in filters if name != "emit" and not name.startswith("level:")),

@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from ...errors import ContextError, ImageNotFoundError, TransportError
+from ...limits import NONE, Limits
 from ...oci.config import ContainerConfig, ImageConfig
 from ...reference import Platform, Reference
 from ...transports.daemon_client import daemon_errors, explanation
@@ -140,14 +141,27 @@ class Daemon:
                     return
                 yield from _messages(answer.iter_lines(_CHUNK))
 
-    def create(self, image: str, *, command: tuple[str, ...], network: str, labels: Mapping[str, str]) -> str:
+    def create(
+        self,
+        image: str,
+        *,
+        command: tuple[str, ...],
+        network: str,
+        labels: Mapping[str, str],
+        limits: Limits = NONE,
+    ) -> str:
         """Make a container whose output nobody stores; returns its id.  Raises ``StartError``."""
-        from docker import errors
+        from docker import errors, types
 
         with daemon_errors(self.name):
             host = self.client.create_host_config(
                 log_config={"Type": "none", "Config": {}},
                 network_mode=None if network == "default" else network,
+                mem_limit=limits.memory or None,
+                memswap_limit=2 * limits.memory or None,  # as much swap on top
+                nano_cpus=round(limits.cpus * 1e9) or None,
+                shm_size=limits.shm_size or None,
+                ulimits=[types.Ulimit(name=each.name, soft=each.soft, hard=each.hard) for each in limits.ulimits],
             )
             try:
                 made = self.client.create_container(

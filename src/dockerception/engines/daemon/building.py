@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from ...context.base import Context
+from ...limits import NONE, Limits
 from ...reference import Platform
 from ..base import Network, Secret, SshAgent
 from .reporting import Progress
@@ -28,6 +29,7 @@ class BuildOrder(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
+    limits: Limits = NONE
     platform: Platform
     no_cache: bool = False
     no_cache_stages: frozenset[str] = frozenset()

@@ -27,6 +27,8 @@ _PLUGIN_FOLDERS: Final = (
     "/usr/libexec/docker",
 )
 _FIRST_WITHOUT_BUILDKIT: Final = 23
+LIMITS: Final = frozenset({"--shm-size", "--ulimit"})
+"""The limits that BuildKit has for steps (see ``limits.OPTIONS``)."""
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,6 +48,9 @@ def options(order: BuildOrder) -> Iterator[str]:
         yield f"--platform={order.platform}"
     yield from order.caches
     yield from _privileges(order)
+    if order.limits.shm_size:
+        yield f"--shm-size={order.limits.shm_size}"
+    yield from (f"--ulimit={each}" for each in order.limits.ulimits)
 
 
 def _privileges(order: BuildOrder) -> Iterator[str]:

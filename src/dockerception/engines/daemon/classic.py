@@ -12,6 +12,7 @@ from secrets import token_hex
 from typing import Any, Final
 
 from ...errors import TransportError
+from ...limits import Limits
 from ...reference import Platform
 from .. import secrets
 from ..base import Network, Secret
@@ -24,6 +25,8 @@ from .reporting import Progress
 _STEP: Final = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) (\d+/\d+) ?: (.*)")
 _CACHED: Final = re.compile(r" ?-+> (?:Using cache)\b")
 _NOISE: Final = re.compile(r" ?-+> |COMMIT|Successfully |Removing intermediate|[0-9a-f]{64}$")
+_PERIOD: Final = 100_000
+"""The microseconds in which processes may use their share of the processors (cgroups' default)."""
 _COLOUR: Final = re.compile(r"\x1b\[\d*m")
 
 _PODMAN_NETWORKS: Final[dict[Network, dict[str, str]]] = {
@@ -76,6 +79,7 @@ class ApiBuilder:
             "platform": str(order.platform) if order.platform != Platform.host() else "",
             "rm": "1",
             "forcerm": "1",
+            **_limits(order.limits, is_podman=self._daemon.name == "Podman"),
         }
         if self._daemon.name == "Podman":
             # As Docker has it: a layer for each step, and no label that tells who built.
@@ -83,6 +87,21 @@ class ApiBuilder:
             names = [f"id={secret.id},src={file}" for file, secret in files.items()]
             given |= {"secrets": json.dumps(names)} if names else {}
         return {key: value for key, value in given.items() if value}
+
+
+def _limits(limits: Limits, *, is_podman: bool) -> dict[str, str]:
+    """What containers of steps may use, as the API has it; memory with as much swap on top."""
+    given: dict[str, str] = {}
+    if limits.memory:
+        given |= {"memory": str(limits.memory), "memswap": str(2 * limits.memory)}
+    if limits.cpus:
+        given |= {"cpuperiod": str(_PERIOD), "cpuquota": str(round(limits.cpus * _PERIOD))}
+    if limits.shm_size:
+        given["shmsize"] = str(limits.shm_size)
+    if limits.ulimits:
+        named = [{"Name": each.name, "Soft": each.soft, "Hard": each.hard} for each in limits.ulimits]
+        given["ulimits"] = json.dumps([str(each) for each in limits.ulimits] if is_podman else named)
+    return given
 
 
 class _Reading:

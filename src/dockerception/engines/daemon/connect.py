@@ -18,7 +18,7 @@ from .classic import ApiBuilder
 from .engine import DaemonEngine
 
 _EPOCH_SINCE: Final = (1, 42)
-"""The API of the first Docker (23.0) whose BuildKit gives images the time of SOURCE_DATE_EPOCH."""
+"""The API of the first Docker (23.0) whose BuildKit gives images the time of SOURCE_DATE_EPOCH, and obeys limits."""
 
 
 def connect(name: Name, store: Store, report: Reporter) -> DaemonEngine:
@@ -42,7 +42,15 @@ def capabilities(daemon: str, command: buildkit.Command | None, api_version: tup
         secrets=command is not None or daemon == "Podman",
         ssh=command is not None,
         insecure=command is not None and command.is_buildx,
+        limits=limits_of(api_version, is_buildkit=command is not None),
     )
+
+
+def limits_of(api_version: tuple[int, ...], *, is_buildkit: bool) -> frozenset[str]:
+    """The limits that a builder obeys; an older BuildKit passes all of them over without a word."""
+    if not is_buildkit:
+        return frozenset({"--memory", "--cpus", "--shm-size", "--ulimit"})
+    return buildkit.LIMITS if api_version >= _EPOCH_SINCE else frozenset()
 
 
 def find_daemon(name: Name) -> Daemon:

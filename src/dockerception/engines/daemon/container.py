@@ -35,7 +35,9 @@ def begin(
     """Start the builder.  Raises ``BuilderError`` where its program can't be started."""
     log = BuilderLog(report, step)
     try:
-        identity = daemon.create(image, command=request.command, network=request.network, labels=labels)
+        identity = daemon.create(
+            image, command=request.command, network=request.network, labels=labels, limits=request.limits
+        )
     except StartError as error:
         raise not_started(f"{daemon.name}: {error}.") from error
     stdout_read, stdout = os.pipe()

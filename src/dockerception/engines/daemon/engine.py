@@ -85,6 +85,7 @@ class DaemonEngine:
                 secrets=settings.secrets,
                 ssh=settings.ssh,
                 allow=settings.allow,
+                limits=settings.limits,
                 platform=settings.platform,
                 no_cache=settings.no_cache or f"level:{level.index}" in settings.no_cache_filter,
                 no_cache_stages=_stages(settings),

@@ -10,6 +10,7 @@ import msgspec
 
 from ...context.base import Context
 from ...dockerfile.stages import find_stage
+from ...limits import OPTIONS
 from ...oci.config import ContainerConfig, ImageConfig
 from ...progress import Notice, Reporter, silent
 from ...reference import Reference
@@ -55,7 +56,13 @@ class EmbeddedEngine:
     """Builds in a store of its own, without a daemon.  See ``engines.base.Engine``; not for several threads at once."""
 
     capabilities = Capabilities(
-        name="The embedded engine", indexes=True, caches=True, explains=True, rewrites=True, roots=True, limits=True
+        name="The embedded engine",
+        indexes=True,
+        caches=True,
+        explains=True,
+        rewrites=True,
+        roots=True,
+        limits=frozenset(OPTIONS),
     )
 
     def __init__(
