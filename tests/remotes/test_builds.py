@@ -120,7 +120,6 @@ def test_a_file_that_changes_is_added_again_and_only_then(
         ("ADD --checksum=sha256:00 plain /x", Failure(3, "dockerfile", "is for one remote source", "own", ">>> ADD")),
         ("ADD {web}/git/project.git#../x:y /x", Failure(4, "context", "has no branch", "", ">>> ADD")),
         ("ADD {web}/git/project.git#-x /x", Failure(3, "dockerfile", "no name that git knows", "REF", ">>> ADD")),
-        ("ADD {web}/a {web}/b /x", Failure(3, "dockerfile", "several sources", "/x/")),
         ("COPY --from=other / /", Failure(4, "context", "which is no tar archive", "ADD URL")),
     ],
 )

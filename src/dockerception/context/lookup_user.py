@@ -64,43 +64,54 @@ def process_user(context: Context, spec: str) -> User:
     return User(uid=uid, gid=account.gid, groups=groups, home=home)
 
 
-def owner(context: Context, spec: str) -> tuple[int, int]:
-    """The uid and gid that ``--chown=spec`` gives: as BuildKit, a lone uid is the gid too, a lone name has its group,
-    and nothing behind a colon is group 0.
+def owner(context: Context, spec: str, unknown: list[str] | None = None) -> tuple[int, int]:
+    """The uid and gid of files that ``spec`` owns, as BuildKit has it for ``--chown`` and for WORKDIR below a USER.
 
-    Only names need the files.  Raises ``ContextError`` for an unknown name or an id out of range.
+    A lone uid is the gid too, a lone name has its group; nothing before or behind a colon is 0.  A user that nobody
+    knows is root, a group that nobody knows is that of the user; ``unknown`` gets a sentence for each.  Only names need
+    the files.  Raises ``ContextError`` for an id out of range.
     """
     user_text, colon, group_text = spec.partition(":")
-    number = _number(user_text, spec) if user_text else 0
-    if number is not None:
-        uid = gid = number
-    elif (account := next((found for found in _accounts(context) if found.name == user_text), None)) is not None:
-        uid, gid = account.uid, account.gid
-    else:
-        uid = gid = _without_file(user_text, _USER_FILE, context)
+    uid = gid = _number(user_text or "0", spec)
+    if uid is None:
+        account = next((found for found in _accounts(context) if found.name == user_text), None)
+        uid, gid = (account.uid, account.gid) if account is not None else (0, 0)
+        if account is None and user_text != "root" and unknown is not None:
+            unknown.append(_says_unknown(user_text, _USER_FILE, context))
     if colon:
-        gid = _group_id(context, group_text, spec) if group_text else 0
-    return uid, gid
+        found = _known_group(context, group_text or "0", spec)
+        if found is None and group_text != "root" and unknown is not None:
+            unknown.append(_says_unknown(group_text, _GROUP_FILE, context))
+        gid = gid if found is None else found
+    return uid, gid or 0
 
 
 def _group_id(context: Context, text: str, spec: str) -> int:
+    found = _known_group(context, text, spec)
+    return _without_file(text, _GROUP_FILE, context) if found is None else found
+
+
+def _known_group(context: Context, text: str, spec: str) -> int | None:
     number = _number(text, spec)
     if number is not None:
         return number
-    found = next((group for group in _groups(context) if group.name == text), None)
-    return _without_file(text, _GROUP_FILE, context) if found is None else found.gid
+    return next((group.gid for group in _groups(context) if group.name == text), None)
 
 
 def _without_file(text: str, path: str, context: Context) -> int:
     """The id of a name that is not in its file: root is 0 wherever it is not said otherwise."""
     if text == "root":
         return 0
+    raise ContextError(
+        _says_unknown(text, path, context), hint=f"create it in an earlier step, copy /{path} in, or give a number"
+    )
+
+
+def _says_unknown(text: str, path: str, context: Context) -> str:
     what = "user" if path == _USER_FILE else "group"
     has_file = context.find(resolve(context, path)) is not None
     where = f"is not in /{path} of {context.origin}" if has_file else f"is unknown: {context.origin} has no /{path}"
-    raise ContextError(
-        f"The {what} “{text}” {where}.", hint=f"create it in an earlier step, copy /{path} in, or give a number"
-    )
+    return f"The {what} “{text}” {where}."
 
 
 def _number(text: str, spec: str) -> int | None:

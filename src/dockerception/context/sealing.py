@@ -11,15 +11,20 @@ from collections.abc import Iterator
 import msgspec
 
 from ..errors import StreamError
-from ..oci.entry import DIRECTORY, FILE, HARDLINK, NO_OFFSET, Entry, parent, parents
+from ..oci.entry import DIRECTORY, FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, parent, parents
 from ..oci.tarreader import Limits
 from ..oci.toc import Toc, TocBuilder, directory, sort_key
 
 
-def seal(builder: TocBuilder, origin: str, limits: Limits) -> Toc:
-    """The toc of these rows.  Hard links carry what their target had when they arrived (see ``tarstream``)."""
+def seal(builder: TocBuilder, origin: str, limits: Limits, *, is_archive: bool = False) -> Toc:
+    """The toc of these rows.  Hard links carry what their target had when they arrived (see ``tarstream``).
+
+    Of an archive that is unpacked into an image (``is_archive``) the directories stay away that it does not list: what
+    is in the image counts there, a link as well.
+    """
     toc = builder.build()
-    changed = [*_implied_directories(toc, origin, limits), *_settled_links(toc)]
+    implied = _implied_directories(toc, origin, limits, is_archive=is_archive)
+    changed = [*(() if is_archive else implied), *_settled_links(toc)]
     if not changed:
         return toc
     for entry in changed:
@@ -27,7 +32,7 @@ def seal(builder: TocBuilder, origin: str, limits: Limits) -> Toc:
     return builder.build()
 
 
-def _implied_directories(toc: Toc, origin: str, limits: Limits) -> list[Entry]:
+def _implied_directories(toc: Toc, origin: str, limits: Limits, *, is_archive: bool) -> list[Entry]:
     """Directories that the stream names only as parts of paths.  Their time is the newest of what is in them."""
     known = {""}
     newest: dict[str, int] = {}
@@ -35,7 +40,7 @@ def _implied_directories(toc: Toc, origin: str, limits: Limits) -> list[Entry]:
     for entry in toc:
         above = parent(entry.path)
         if above not in known:
-            for missing in _missing(toc, entry.path, known, origin):
+            for missing in _missing(toc, entry.path, known, origin, is_archive=is_archive):
                 newest[missing] = 0
                 size += len(missing)
                 if size > limits.max_metadata:
@@ -53,13 +58,16 @@ def _implied_directories(toc: Toc, origin: str, limits: Limits) -> list[Entry]:
     return [directory(path, mtime=mtime) for path, mtime in newest.items()]
 
 
-def _missing(toc: Toc, path: str, known: set[str], origin: str) -> Iterator[str]:
-    """The directories above a path that are not listed; ``known`` gets all of them."""
+def _missing(toc: Toc, path: str, known: set[str], origin: str, *, is_archive: bool) -> Iterator[str]:
+    """The directories above a path that are not listed; ``known`` gets all of them.
+
+    In an archive a link may stand for one.
+    """
     for above in parents(path):
         if above in known:
             continue
         listed = toc.find(above)
-        if listed is not None and listed.kind != DIRECTORY:
+        if listed is not None and listed.kind != DIRECTORY and not (is_archive and listed.kind == SYMLINK):
             raise StreamError(
                 f"{origin} has the entry {path}, but {above} is a {listed.kind} and no directory.",
                 hint="an archive that was appended to may hold both; pack the files anew",

@@ -118,9 +118,8 @@ def _receive(
                 on_progress(reported, count)
     if on_progress is not None:
         on_progress(reader.position, count)
-    return Received(
-        toc=seal(rows.builder, origin, limits), spool_size=spooler.size, stream_size=reader.position, compression=kind
-    )
+    toc = seal(rows.builder, origin, limits, is_archive=source == "archive")
+    return Received(toc=toc, spool_size=spooler.size, stream_size=reader.position, compression=kind)
 
 
 class _Rows:

@@ -23,7 +23,11 @@ from .instructions import (
 from .parser import Directives, Document, excerpt, located, parse_bytes
 from .text import did_you_mean
 
-_SYNTAX = re.compile(r"(?:docker\.io/)?docker/dockerfile(?:-upstream)?(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?", re.ASCII)
+_SYNTAX = re.compile(
+    r"(?:[\w.-]+(?::\d+)?/)?(?:[\w.-]+/)*"  # a mirror's name
+    r"docker/dockerfile(?:-upstream)?(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?",
+    re.ASCII,
+)
 CHECK_VARIABLE = "BUILDKIT_DOCKERFILE_CHECK"
 """The build argument that takes the place of the directive ``check``."""
 _CHECK_OPTIONS = ("skip", "error", "experimental")

@@ -93,14 +93,39 @@ def test_numbers_and_root_need_no_files(spec: str) -> None:
     ],
 )
 def test_unknown_names_and_ids(spec: str, message: str) -> None:
-    for lookup in (owner, process_user):
-        with pytest.raises(ContextError, match=message):
-            lookup(_IMAGE, spec)
+    with pytest.raises(ContextError, match=message):
+        process_user(_IMAGE, spec)
+
+
+@pytest.mark.parametrize(
+    ("spec", "ids", "unknown"),
+    [
+        ("nobody", (0, 0), ["The user “nobody” is not in /etc/passwd of the test."]),
+        ("nobody:video", (0, 44), ["The user “nobody” is not in /etc/passwd of the test."]),
+        ("web:nogroup", (33, 34), ["The group “nogroup” is not in /etc/group of the test."]),
+        ("4242:nogroup", (4242, 4242), ["The group “nogroup” is not in /etc/group of the test."]),
+        (
+            "a:b:c",
+            (0, 0),
+            ["The user “a” is not in /etc/passwd of the test.", "The group “b:c” is not in /etc/group of the test."],
+        ),
+    ],
+)
+def test_owner_of_unknown_names(spec: str, ids: tuple[int, int], unknown: list[str]) -> None:
+    said: list[str] = []
+    assert owner(_IMAGE, spec, said) == ids
+    assert said == unknown
+
+
+@pytest.mark.parametrize("spec", ["2147483648", "1:99999999999"])
+def test_owner_with_an_id_out_of_range(spec: str) -> None:
+    with pytest.raises(ContextError, match="is too large"):
+        owner(_IMAGE, spec)
 
 
 def test_without_the_file_the_error_says_so() -> None:
     with pytest.raises(ContextError, match=r"“web” is unknown: the empty context has no /etc/passwd\.\n.*give a num"):
-        owner(empty(), "web")
+        process_user(empty(), "web")
     with pytest.raises(ContextError, match="The group “adm” is unknown: the empty context has no /etc/group"):
         process_user(empty(), "0:adm")
 
@@ -113,4 +138,4 @@ def test_the_files_may_be_links() -> None:
 
 def test_a_file_that_is_a_directory_has_no_users() -> None:
     with pytest.raises(ContextError, match="The user “me” is not in /etc/passwd"):
-        owner(tree({"etc/passwd/x": ""}), "me")
+        process_user(tree({"etc/passwd/x": ""}), "me")

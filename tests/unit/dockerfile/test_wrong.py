@@ -166,6 +166,8 @@ def test_other_front_ends_are_not_supported() -> None:
         "docker/dockerfile",
         "docker.io/docker/dockerfile:1",
         "docker/dockerfile-upstream:master",
+        "mirror.example:5000/docker/dockerfile:1.3-labs",
+        "cache.example/hub/docker/dockerfile-upstream",
         f"docker/dockerfile:1@sha256:{'0' * 64}",
     ],
 )

@@ -20,6 +20,7 @@ from dockerception.errors import (
     UsageError,
 )
 from dockerception.oci.entry import Entry
+from dockerception.progress import Notice
 from dockerception.reference import Platform
 from unit.context.trees import Tree, file, folder, shown
 from unit.engines.lab import Lab, new_lab
@@ -246,7 +247,8 @@ def test_an_interrupt_stops_all_and_is_not_swallowed(lab: Lab) -> None:
         ("FROM scratch\nCOPY --from=UPPER x /", DockerfileError, "UPPER", "2 | >>> COPY"),
         ("FROM Upper/Case", DockerfileError, "Upper", "1 | >>> FROM"),
         ("FROM absent", ImageNotFoundError, "--build-context absent=", "1 | >>> FROM"),
-        ("FROM scratch\nCOPY --chown=nobody source /", DockerfileError, "nobody", "2 | >>> COPY"),
+        ("FROM scratch\nCOPY --chown=4294967296 source /", DockerfileError, "too large", "2 | >>> COPY"),
+        ("FROM scratch\nUSER 4294967296\nWORKDIR /w", DockerfileError, "too large", "3 | >>> WORKDIR"),
         ("FROM scratch\nCOPY source /a\nCOPY static /a/b", ContextError, "is a file in the image", "3 | >>> COPY"),
     ],
 )
@@ -257,6 +259,30 @@ def test_errors(lab: Lab, tmp_path: Path, text: str, kind: type[DockerceptionErr
     assert line in caught.value.details
     assert caught.value.details.count(">>>") == 1
     assert caught.value.exit_code in (3, 4, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "FROM scratch\nCOPY --chown=me source /",
+            "The user “me” is unknown: the image so far has no /etc/passwd. Files of “me” are 0:0.",
+        ),
+        (
+            "FROM scratch\nUSER 7:us\nWORKDIR /w",
+            "The group “us” is unknown: the image so far has no /etc/group. Files of “7:us” are 7:7.",
+        ),
+        (
+            "FROM scratch\nWORKDIR /w\nCOPY source static x",
+            "Only the last of 2 sources is at x, which is no directory. Write x/ to have them all.",
+        ),
+        ("FROM scratch\nWORKDIR /w\nCOPY --chown=7 source static ../w", ""),
+    ],
+)
+def test_what_is_seldom_meant_is_a_warning(lab: Lab, tmp_path: Path, text: str, warning: str) -> None:
+    lab.build(text, directory(tmp_path / "c", {"source": "s", "static": "t"}))
+    notices = [event for event in lab.events if isinstance(event, Notice)]
+    assert [(event.text, event.severity) for event in notices] == ([(warning, "warning")] if warning else [])
 
 
 def test_an_error_in_a_trigger_shows_the_from(lab: Lab, tmp_path: Path) -> None:

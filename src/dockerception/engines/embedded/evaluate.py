@@ -17,7 +17,6 @@ from ...oci.config import ContainerConfig
 from ...reference import Platform
 from ..base import Settings
 from . import configuring, wording
-from .keys import is_directory_destination
 from .origin_checks import check_origins
 from .run_checks import check_run
 from .scope import Scope, environment_of, global_scope
@@ -180,8 +179,10 @@ class _StageRun:
         match expanded:
             case ins.Run():
                 check_run(expanded, before.working_dir, self._settings)
-            case ins.Copy() | ins.Add():
-                _check_copy(expanded)
+            case ins.Add():
+                _check_add(expanded)
+            case ins.Copy():
+                pass
             case ins.Maintainer(name=name):
                 self.author = name
             case ins.Env(pairs=pairs):
@@ -243,17 +244,6 @@ def _inherited(base: Base) -> tuple[ContainerConfig, str]:
 
 def _parse_trigger(text: str, base: str) -> ins.Instruction:
     return ins.parse_instruction(text, name=f"an ONBUILD trigger of the image {base}")
-
-
-def _check_copy(instruction: ins.Copy | ins.Add) -> None:
-    if len(instruction.sources) > 1 and not is_directory_destination(instruction):
-        keyword = type(instruction).__name__.upper()
-        raise DockerfileError(
-            f"{keyword} has several sources, so “{instruction.destination}” must be a directory and end with a slash.",
-            hint=f"write {instruction.destination}/",
-        )
-    if isinstance(instruction, ins.Add):
-        _check_add(instruction)
 
 
 def _check_add(instruction: ins.Add) -> None:

@@ -10,7 +10,7 @@ from ...context.lookup_user import User, process_user
 from ...context.lookup_user import owner as owner_ids
 from ...dockerfile import instructions as ins
 from ...errors import ContextError, DockerfileError
-from ...oci.entry import Entry, parents
+from ...oci.entry import DIRECTORY, Entry, parents
 from ...progress import Notice, Reporter, StepLog
 from ...store.layers import Layer
 from ...store.store import Store
@@ -105,7 +105,7 @@ class Executor:
         wants_tree: bool,
     ) -> Layer:
         below = self._below(stack)
-        owner = _owner(below, instruction.chown)
+        owner = self._owner(below, instruction.chown)
         root = instruction.root if isinstance(instruction, ins.Copy) else ""
         planting = Planting(below, owner=owner or (0, 0), replaces_anything=root == roots.PUBLISHED)
         if root == roots.FILLED:
@@ -124,7 +124,16 @@ class Executor:
         inline = InlineContext(instruction, time=self._level.settings.started)
         for file in instruction.files:
             copier.copy(Source(context=inline, path=file.name, followed=file.name))
+        self._warn_of_overwriting(instruction, planting, step, len(sources) + len(instruction.files))
         return self._faces.add(planting.finish(), self._readable(planting), wants_tree=wants_tree, below=stack)
+
+    def _warn_of_overwriting(self, instruction: ins.Copy | ins.Add, planting: Planting, step: Step, count: int) -> None:
+        """Say so where several files went to one name, which is seldom meant."""
+        target = planting.resolve(configuring.absolute(instruction.destination, step.config.working_dir).lstrip("/"))
+        found = planting.find(target)
+        if count > 1 and found is not None and found.kind != DIRECTORY:
+            text = f"Only the last of {count} sources is at {instruction.destination}, which is no directory."
+            self._report(Notice(text=f"{text} Write {instruction.destination}/ to have them all.", severity="warning"))
 
     def _make_working_dir(self, instruction: ins.Workdir, step: Step, stack: Sequence[str], wants_tree: bool) -> Layer:
         below = self._below(stack)
@@ -132,9 +141,23 @@ class Executor:
         # The time of what it is made in: neither a clock nor SOURCE_DATE_EPOCH, which cached layers would keep.
         found = (below.find(above) for above in (*reversed(parents(path)), ""))
         time = next(entry.mtime for entry in found if entry is not None)
-        planting = Planting(below, owner=_user_as_owner(below, step.config.user), default_time=time)
+        # As BuildKit: a directory made by WORKDIR belongs to the USER of that line, who is read as --chown would be.
+        planting = Planting(below, owner=self._owner(below, step.config.user) or (0, 0), default_time=time)
         planting.make_directory(planting.resolve(path))
         return self._faces.add(planting.finish(), self._readable(planting), wants_tree=wants_tree, below=stack)
+
+    def _owner(self, below: Context, spec: str) -> tuple[int, int] | None:
+        """Who the new files of a step belong to; ``None`` if nothing says so.  Warns of names that nobody knows."""
+        if not spec:
+            return None
+        unknown: list[str] = []
+        try:
+            owner = owner_ids(below, spec, unknown)
+        except ContextError as error:
+            raise DockerfileError(error.message, hint=error.hint) from error
+        for sentence in unknown:
+            self._report(Notice(text=f"{sentence} Files of “{spec}” are {owner[0]}:{owner[1]}.", severity="warning"))
+        return owner
 
     def _readable(self, planting: Planting) -> Contents:
         """The bytes of the new files, until the build stops."""
@@ -158,21 +181,5 @@ def _no_devices(instruction: ins.Run) -> str:
 def _user(below: Context, spec: str) -> User:
     try:
         return process_user(below, spec)
-    except ContextError as error:
-        raise DockerfileError(error.message, hint=error.hint) from error
-
-
-def _user_as_owner(below: Context, spec: str) -> tuple[int, int]:
-    """As in BuildKit, a directory made by WORKDIR belongs to the USER of that line, who is read as ``--chown`` would
-    be: the group of a number is that number.  One whom the image does not know is root."""
-    try:
-        return owner_ids(below, spec)
-    except ContextError:
-        return 0, 0
-
-
-def _owner(below: Context, chown: str) -> tuple[int, int] | None:
-    try:
-        return owner_ids(below, chown) if chown else None
     except ContextError as error:
         raise DockerfileError(error.message, hint=error.hint) from error
