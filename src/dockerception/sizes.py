@@ -19,7 +19,10 @@ def size(text: str) -> int:
     found = _SIZE.fullmatch(text.strip())
     if not found:
         raise UsageError(f"“{text}” is not a size.", hint="write it as a number and a unit: 500m, 2g, or bytes")
-    return int(float(found[1]) * 1024 ** _UNITS[found[2].lower()])
+    number = float(found[1]) * 1024 ** _UNITS[found[2].lower()]
+    if number > UNLIMITED:
+        raise UsageError(f"“{text}” is more than any disk has.", hint="write none, or 0, where you want no limit")
+    return int(number)
 
 
 def cap(text: str) -> int:

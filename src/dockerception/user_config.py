@@ -63,7 +63,7 @@ def load() -> UserConfig:
 
     try:
         document = tomllib.loads(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{where} is not a TOML document: {error}.") from error
     return _read(where, document)
 

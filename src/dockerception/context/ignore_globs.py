@@ -16,7 +16,8 @@ from collections.abc import Iterable
 import msgspec
 
 from ..errors import ContextError
-from . import patterns
+from . import ignore_steps, patterns
+from .ignore_steps import Part, Steps
 
 _SPECIAL = re.compile(r"[*?\[\]\\]")
 _SPECIAL_OR_ANCHOR = re.compile(r"[*?\[\]\\^]")
@@ -27,6 +28,7 @@ _NAME_AT_ANY_DEPTH = re.compile(r"\*\*/?((?:[^/*\[\]\\^]|\*(?!\*))+)", re.DOTALL
 # A star and what lies before the next star are one token if that is simple: see _translate.
 _TOKEN = re.compile(r"\*\*/?|\*(?P<simple>[^*\[\]\\^]+)(?=\*(?!\*))|\\.|.", re.DOTALL)
 _TOKEN_IN_SET = re.compile(r"\[:(?P<name>.*?):\]|\*\*/?|\\.|.", re.DOTALL)
+_FLAGS = re.DOTALL | re.ASCII
 _CLASS_ESCAPES = "dDsSwWafnrtv"
 _NAMED_SETS = {
     "alnum": "0-9A-Za-z",
@@ -49,7 +51,7 @@ _NAMED_SETS = {
 class Globs(msgspec.Struct, frozen=True, kw_only=True):
     """Several globs as one matcher.  What needs no regular expression has none: most files then cost only hashing.
 
-    ``names`` is matched against a path's last component, ``paths`` against the whole.
+    ``names`` is matched against a path's last component, ``paths`` and ``slow`` against the whole.
     """
 
     exact: frozenset[str]
@@ -57,6 +59,7 @@ class Globs(msgspec.Struct, frozen=True, kw_only=True):
     suffixes: tuple[str, ...]
     names: re.Pattern[str] | None
     paths: re.Pattern[str] | None
+    slow: tuple[Steps, ...]
 
     def matches(self, path: str) -> bool:
         """Whether any of the globs matches ``path`` itself; its parents are not looked at."""
@@ -66,12 +69,13 @@ class Globs(msgspec.Struct, frozen=True, kw_only=True):
             or path.endswith(self.suffixes)
             or (self.names is not None and self.names.fullmatch(path, path.rfind("/") + 1) is not None)
             or (self.paths is not None and self.paths.fullmatch(path) is not None)
+            or any(each.matches(path) for each in self.slow)
         )
 
 
 def union(globs: Iterable[str]) -> Globs:
     """One matcher for all of ``globs``, which must have passed ``check``."""
-    exact, prefixes, suffixes, names, paths = [], [], [], [], []
+    exact, prefixes, suffixes, names, paths, slow = [], [], [], [], [], []
     for glob in globs:
         if not _SPECIAL.search(glob):
             exact.append(glob)
@@ -82,6 +86,8 @@ def union(globs: Iterable[str]) -> Globs:
             prefixes.append(glob[:-2])
         elif suffix := _SUFFIX_AT_ANY_DEPTH.fullmatch(glob):
             suffixes.append(suffix[1])
+        elif not ignore_steps.is_quick(parts := parts_of(glob)):
+            slow.append(ignore_steps.steps(parts, _FLAGS))
         elif name := _NAME_AT_ANY_DEPTH.fullmatch(glob):
             names.append(_translate(name[1]))
         else:
@@ -92,6 +98,7 @@ def union(globs: Iterable[str]) -> Globs:
         suffixes=tuple(suffixes),
         names=_alternatives(names),
         paths=_alternatives(paths),
+        slow=tuple(slow),
     )
 
 
@@ -102,6 +109,9 @@ def check(glob: str) -> None:
         _alternatives([_translate(glob)])
     except re.error as error:
         raise _refused(glob, f"it makes no regular expression ({error.msg})") from error
+    parts = parts_of(glob)
+    if not ignore_steps.is_quick(parts) and any(part.text in ("[]", "[^]") for part in parts):
+        raise _refused(glob, "it has an empty set among its stars")  # whose bracket would begin another set
 
 
 class Reach(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,31 +139,48 @@ def reach(glob: str) -> Reach:
 def _alternatives(expressions: list[str]) -> re.Pattern[str] | None:
     if not expressions:
         return None
-    return re.compile("|".join(f"(?:{expression})" for expression in expressions), re.DOTALL | re.ASCII)
+    return re.compile("|".join(f"(?:{expression})" for expression in expressions), _FLAGS)
 
 
 def _translate(glob: str) -> str:
-    """The regular expression of a glob, without its ends.
+    """The regular expression of a glob, without its ends."""
+    return "".join(part.text for part in parts_of(glob))
+
+
+def parts_of(glob: str) -> list[Part]:
+    """The regular expression of a glob, in parts.
 
     Literals and "?" between two stars may be taken at the first spot where they fit, for good: the second star makes
     up for it.  Without that, matching would take time to the power of the number of stars.
     """
-    parts = []
-    position, is_in_set = 0, False
-    while token := (_TOKEN_IN_SET if is_in_set else _TOKEN).match(glob, position):
+    parts: list[Part] = []
+    members = ""
+    position = 0
+    while token := (_TOKEN_IN_SET if members else _TOKEN).match(glob, position):
         text, position = token[0], token.end()
         if text.startswith("**"):
-            parts.append(".*" if position == len(glob) else "(.*/)?")
+            made = ignore_steps.ANYTHING if position == len(glob) else ignore_steps.DIRECTORIES
+        elif text in ("*", "?") and not members:
+            made = "[^/]" + text.replace("?", "")
         elif text in ("*", "?"):
-            # Inside of a set this puts "[^/]" there, whose bracket then ends the set.
-            parts.append((r"\[^/]" if is_in_set else "[^/]") + text.replace("?", ""))
-            is_in_set = False
+            # Inside of a set plain replacement puts "[^/]" there, whose bracket then ends the set.
+            parts.append(Part(members + r"\[^/]" + text.replace("?", ""), is_repeated=text == "*"))
+            members = ""
+            continue
         elif text in ("[", "]"):
-            parts.append(r"\[" if is_in_set and text == "[" else text)
-            is_in_set = text == "["
+            made = r"\[" if members and text == "[" else text
         else:
-            parts.append(_plain(glob, token))
-    return "".join(parts)
+            made = _plain(glob, token)
+        if not members and text == "[":
+            members = made
+        elif members and text == "]":
+            parts.append(Part(members + made))
+            members = ""
+        elif members:
+            members += made
+        else:
+            parts.append(Part(made))
+    return [*parts, Part(members)] if members else parts
 
 
 def _plain(glob: str, token: re.Match[str]) -> str:

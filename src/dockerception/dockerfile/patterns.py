@@ -37,11 +37,11 @@ def replaced(value: str, pattern: str, replacement: str, *, everywhere: bool) ->
     nothing, and ``$$`` is a ``$``.
     """
     tokens = _tokens(pattern)
+    starts = _starts(tokens, value)
     pieces: list[str] = []
     position, last_end = 0, -1
     while position <= len(value):
-        ends = _ends(tokens, value, position)
-        end = max(ends, default=-1)
+        end = max(_ends(tokens, value, position), default=-1) if position in starts else -1
         # An empty match right behind the match before is none: "abc" with "*" is replaced once.
         if end > position or (end == position and position != last_end):
             pieces.append(_filled(replacement, value[position:end]) if everywhere else replacement)
@@ -86,9 +86,19 @@ def _tokens(pattern: str) -> list[tuple[str, str]]:
     return tokens
 
 
+def _starts(tokens: Sequence[tuple[str, str]], value: str) -> set[int]:
+    """Every place where a match begins: where one ends that is read backwards."""
+    ends = _matched(tokens[::-1], value[::-1], set(range(len(value) + 1)))
+    return {len(value) - end for end in ends}
+
+
 def _ends(tokens: Sequence[tuple[str, str]], value: str, start: int) -> set[int]:
     """Every place where a match that begins at ``start`` can end."""
-    places = {start}
+    return _matched(tokens, value, {start})
+
+
+def _matched(tokens: Sequence[tuple[str, str]], value: str, places: set[int]) -> set[int]:
+    """Every place where a match can end that begins at one of ``places``."""
     for kind, char in tokens:
         if kind == _ANY:
             places = _to_ends_of_lines(places, value)

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import msgspec
 
+from ..oci.documents import recorded
 from ..store.traces import Trace, Traces
 
 Cause = Literal[
@@ -100,11 +101,20 @@ class Miss:
         """The facts of the earlier one that has most in common with this one."""
         found: list[tuple[tuple[int, ...], Facts]] = []
         for each in earlier:
-            old = _decode(zlib.decompress(each.facts))
+            old = recorded(_decompressed, each.facts)
+            if old is None:
+                continue
             is_same_slot = each.slot == self._slot
             if old.text == self._facts.text or (is_same_slot and old.text not in self._others):
                 found.append((_likeness(old, self._facts, is_same_slot=is_same_slot), old))
         return max(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _decompressed(facts: bytes) -> Facts:
+    try:
+        return _decode(zlib.decompress(facts))
+    except zlib.error as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def told(text: str) -> str:

@@ -6,13 +6,13 @@ import os
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from ..errors import TransportError
 from .failures import ConnectionFailedError, CutError
-from .messages import Request, Response, Whole, origin_of, shown
+from .messages import Request, Response, Whole, joined, origin_of, shown
 from .proxy import find_proxy
 from .retry import RETRIED, Policy
 from .tls import Tls
@@ -115,7 +115,7 @@ class Client:
             if not target or not _is_followed(response.status, current.method):
                 return response
             response.close()
-            current = _redirected(current, urljoin(current.url, target))
+            current = _redirected(current, joined(current.url, target))
         raise TransportError(f"{shown(request.url)} redirects more than {_MAX_REDIRECTS} times.")
 
     def _once(self, request: Request) -> Response:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 import msgspec
+
+from ..errors import TransportError
 
 Body = bytes | Callable[[], Iterator[bytes]] | None
 
@@ -71,13 +73,37 @@ class Whole(msgspec.Struct, frozen=True, kw_only=True):
 
 def shown(url: str) -> str:
     """A URL as messages may show it: without user, password, query and fragment, which can hold secrets."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{url.partition(':')[0]}:…"  # in what is no URL a secret may be anywhere
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit((parts.scheme, host, parts.path, "", ""))
 
 
+def split(url: str) -> SplitResult:
+    """The parts of a URL.  Raises ``TransportError`` for what is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError as error:  # brackets without an address, or a port that is no number
+        raise TransportError(f"{shown(url)} is not a URL.") from error
+    return parts
+
+
+def joined(base: str, target: str) -> str:
+    """Where a server sends whoever has asked for ``base``.  Raises ``TransportError`` for what is no URL."""
+    try:
+        return urljoin(base, target)
+    except ValueError as error:
+        raise TransportError(f"{shown(base)} leads to something that is not a URL.") from error
+
+
 def origin_of(url: str) -> tuple[str, str, int]:
-    """Scheme, host and port: what must be equal for credentials to be sent along (RFC 6454)."""
-    parts = urlsplit(url)
+    """Scheme, host and port: what must be equal for credentials to be sent along (RFC 6454).
+
+    Raises ``TransportError`` for what is no URL.
+    """
+    parts = split(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return parts.scheme.lower(), (parts.hostname or "").lower(), port

@@ -25,6 +25,7 @@ ZEROS: Final = memoryview(bytes(CHUNK_SIZE))
 
 _MAX_EXTENDED: Final = 1 << 20
 _MAX_SIZE: Final = 1 << 62
+_MAX_DEVICE: Final = 0o7777777  # what a ustar header holds; Linux has fewer
 _KINDS: Final[dict[bytes, Kind]] = {
     b"0": FILE, b"\0": FILE, b"7": FILE, b"S": FILE, b"1": HARDLINK, b"2": SYMLINK, b"3": CHAR, b"4": BLOCK,
     b"5": DIRECTORY, b"6": FIFO,
@@ -200,7 +201,10 @@ class TarReader:
             mtime=_in_range(pax.number(records, b"mtime", header.mtime), "mtime", -_MAX_SIZE, _MAX_SIZE),
             link=link,
             xattrs=xattrs,
-            device=(_in_range(header.device[0], "devmajor"), _in_range(header.device[1], "devminor")),
+            device=(
+                _in_range(header.device[0], "devmajor", 0, _MAX_DEVICE),
+                _in_range(header.device[1], "devminor", 0, _MAX_DEVICE),
+            ),
             offset=self._position if kind == FILE and self._sparse is None else NO_OFFSET,
         )
 

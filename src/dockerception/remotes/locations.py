@@ -20,6 +20,7 @@ from ..errors import UsageError
 from ..http.messages import shown
 
 _WEB: Final = ("http://", "https://")
+_UNNAMED: Final = "__unnamed__"
 _GITHUB: Final = "github.com/"
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _TRUE: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
@@ -41,7 +42,8 @@ class FileLocation(msgspec.Struct, frozen=True):
         """What ADD calls the file: the last part of the URL's path."""
         from urllib.parse import unquote
 
-        return posixpath.basename(unquote(urlsplit(self.url).path).rstrip("/")).replace("\0", "") or "__unnamed__"
+        name = posixpath.basename(unquote(urlsplit(self.url).path).rstrip("/")).replace("\0", "")
+        return _UNNAMED if name in ("", ".", "..") else name
 
 
 class GitLocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,9 +93,13 @@ def parse(text: str, *, is_context: bool = False) -> Location | None:
         return _repository(text)
     if not is_remote(text):
         return None
-    if text.lower().startswith(_WEB) and not urlsplit(text).path.endswith(".git"):
-        return FileLocation(urlunsplit(urlsplit(text)._replace(fragment="")))
-    return _repository(text)
+    try:
+        parts = urlsplit(text)
+        is_file = text.lower().startswith(_WEB) and not parts.path.endswith(".git")
+    except ValueError as error:
+        hint = "write [ and ] around an IPv6 address, and nowhere else"
+        raise UsageError(f"“{shown(text)}” is not a URL: {error}.", hint=hint) from error
+    return FileLocation(urlunsplit(parts._replace(fragment=""))) if is_file else _repository(text)
 
 
 def _repository(text: str) -> GitLocation:

@@ -23,6 +23,7 @@ from ..errors import ContextError, DockerfileError
 from ..http.client import Client
 from ..http.messages import shown
 from ..oci.chunks import reader_of
+from ..oci.documents import recorded
 from ..oci.entry import FILE, Entry
 from ..oci.tarreader import Limits
 from ..oci.toc import Toc
@@ -142,8 +143,7 @@ class Remotes:
     def _asked(self, location: FileLocation) -> Fetched:
         """What the server has now: what is known of it already, if the server says so."""
         key = _key("file", location.url)
-        value = self._store.records.get(key)
-        known = None if value is None else _decode_file(value)
+        known = recorded(_decode_file, self._store.records.get(key))
         toc = None if known is None else self._store.contexts.find(known.context)
         validators = Validators() if known is None or toc is None else known.validators
         with self._new_file() as (path, descriptor), Client() as client:
@@ -194,9 +194,9 @@ class Remotes:
 
     def _recorded(self, key: str) -> tuple[Toc, str] | None:
         """The list and the spool of a kept context."""
-        value = self._store.records.get(key)
-        toc = self._store.contexts.find(value.decode()) if value else None
-        return None if value is None or toc is None else (toc, self._store.contexts.spool_path(value.decode()))
+        digest = recorded(bytes.decode, self._store.records.get(key))
+        toc = self._store.contexts.find(digest) if digest else None
+        return None if not digest or toc is None else (toc, self._store.contexts.spool_path(digest))
 
     @contextmanager
     def _new_file(self) -> Iterator[tuple[str, int]]:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import TransportError
+from ..oci.documents import UNREADABLE
 
 DEFAULT = "default"
 
@@ -77,5 +78,5 @@ def _document(path: str) -> dict[str, Any]:
             return msgspec.json.decode(file.read(), type=dict[str, Any])
     except FileNotFoundError:
         return {}
-    except (OSError, msgspec.DecodeError) as error:
+    except (OSError, *UNREADABLE) as error:
         raise TransportError(f"Docker's file {path} can't be read: {error}.") from error

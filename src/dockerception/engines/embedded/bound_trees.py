@@ -16,6 +16,7 @@ import msgspec
 from ...context.base import Context
 from ...context.compose import Subtree
 from ...errors import ContextError
+from ...oci.documents import recorded
 from ...oci.entry import DIRECTORY, FILE, HARDLINK, NO_OFFSET, Entry, name
 from ...oci.tarwriter import WHITEOUT_PREFIX
 from ...oci.toc import Toc, directory
@@ -81,8 +82,7 @@ class BoundTrees:
         return (self._faces.add(toc, contents, wants_tree=True, below=()).layer,)
 
     def _known(self, key: str) -> tuple[str, ...]:
-        value = self._store.records.get(key)
-        layers = () if value is None else _decode(value)
+        layers = recorded(_decode, self._store.records.get(key)) or ()
         return layers if self._store.layers.find_all(layers) else ()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from ...oci.documents import recorded
 from ...reference import Reference
 from ...store.images import StoredImage
 from ...store.records import Record
@@ -23,6 +24,10 @@ class Came(msgspec.Struct, frozen=True, kw_only=True):
     media_type: str
 
 
+_decode_came = msgspec.msgpack.Decoder(Came).decode
+_decode_names = msgspec.msgpack.Decoder(list[str]).decode
+
+
 def remember_manifest(store: Store, image: StoredImage, came: Came) -> None:
     """Keep the manifest of an image as long as the image."""
     key = _manifest_key(image)
@@ -31,8 +36,7 @@ def remember_manifest(store: Store, image: StoredImage, came: Came) -> None:
 
 def find_manifest(store: Store, image: StoredImage) -> Came | None:
     """The manifest that an image came with; None for one that was built here."""
-    value = store.records.get(_manifest_key(image))
-    return None if value is None else msgspec.msgpack.decode(value, type=Came)
+    return recorded(_decode_came, store.records.get(_manifest_key(image)))
 
 
 def remember_layers(store: Store, image: StoredImage, reference: Reference) -> None:
@@ -59,8 +63,7 @@ def paths_at(store: Store, diff_id: str, domain: str) -> tuple[str, ...]:
 
 
 def _repositories(store: Store, diff_id: str) -> list[str]:
-    value = store.records.get(_layer_key(diff_id))
-    return [] if value is None else msgspec.msgpack.decode(value, type=list[str])
+    return recorded(_decode_names, store.records.get(_layer_key(diff_id))) or []
 
 
 def _manifest_key(image: StoredImage) -> str:

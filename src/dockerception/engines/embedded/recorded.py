@@ -11,6 +11,7 @@ from typing import Protocol
 import msgspec
 
 from ...errors import DockerceptionError
+from ...oci.documents import recorded
 from ...store.records import Record
 from ...store.store import Store
 from .values import Evaluated, StageState
@@ -61,8 +62,7 @@ class Recorded:
 
     def layer(self, key: str) -> LayerRecord | None:
         """The layer of a step's content key."""
-        value = self._store.records.get(key)
-        record = None if value is None else _decode_layer(value)
+        record = recorded(_decode_layer, self._store.records.get(key))
         if record is not None and self._is_usable(record.layer):
             return record
         found = self._elsewhere.layer(key) if self._elsewhere is not None else None
@@ -70,8 +70,7 @@ class Recorded:
 
     def stage(self, definition: str, stage: Evaluated) -> StageState | None:
         """The state of a stage by its definition key."""
-        value = self._store.records.get(definition)
-        state = None if value is None else _decode_state(value)
+        state = recorded(_decode_state, self._store.records.get(definition))
         if state is not None and all(map(self._is_usable, state.layers)):
             return state
         found = self._elsewhere.stage(definition, *_shape(stage)) if self._elsewhere is not None else None

@@ -8,9 +8,10 @@ from typing import Final
 import msgspec
 
 _TOKEN: Final = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105  # the grammar's word for a word
-_SCHEME: Final = re.compile(rf"\s*,*\s*({_TOKEN})(?=\s|,|$)")
-_PARAMETER: Final = re.compile(rf'\s*,?\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-_TOKEN68: Final = re.compile(r"\s+[0-9A-Za-z._~+/-]+=*(?=\s*(?:,|$))")
+# Nothing is tried in two ways (possessive quantifiers): a header of blanks would else take minutes.
+_SCHEME: Final = re.compile(rf"[\s,]*+({_TOKEN}+)(?=\s|,|$)")
+_PARAMETER: Final = re.compile(rf'[\s,]*+({_TOKEN}+)\s*+=\s*+(?:"((?:[^"\\]|\\.)*+)"|([^\s,"]+))')
+_TOKEN68: Final = re.compile(r"\s++[0-9A-Za-z._~+/-]++=*+(?=\s*+(?:,|$))")
 
 
 class Challenge(msgspec.Struct, frozen=True):

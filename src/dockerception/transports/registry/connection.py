@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from typing import Final
-from urllib.parse import urljoin
 
 import msgspec
 
 from ...errors import ImageError, TransportError
 from ...http import Client, ConnectionFailedError, NoTlsError, Request, Response, TlsError, Whole
-from ...http.messages import Body, origin_of
+from ...http.messages import Body, joined, origin_of
 from . import challenge, failures
 from .credentials import Credentials
 from .hosts import INSECURE_VARIABLE, Endpoint
@@ -68,7 +67,7 @@ class Connection:
         """
         request = Request(
             method=method,
-            url=urljoin(self.base(), path),
+            url=joined(self.base(), path),
             headers=headers or {},
             body=body,
             length=length,
@@ -88,7 +87,7 @@ class Connection:
         self, method: str, path: str, *, scopes: Scopes, headers: Mapping[str, str] | None = None, limit: int
     ) -> Whole:
         """``send``, and the whole body, at most ``limit`` bytes of it."""
-        request = Request(method=method, url=urljoin(self.base(), path), headers=headers or {})
+        request = Request(method=method, url=joined(self.base(), path), headers=headers or {})
         refused = self.auth.current(scopes)
         whole = self.http.fetch(msgspec.structs.replace(request, authorization=refused), limit=limit)
         fresh = self._fresh(whole, scopes, refused)

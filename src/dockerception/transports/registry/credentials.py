@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 import re
 from collections.abc import Mapping
@@ -161,7 +160,7 @@ def _from_entry(entry: Mapping[str, Any], path: str) -> Credentials | None:
     if text("auth"):
         try:
             pair = base64.b64decode(text("auth"), validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError) as error:
+        except ValueError as error:
             raise TransportError(
                 f"Docker's config {path} has an “auth” that is not Base64.", hint="log in again"
             ) from error

@@ -118,8 +118,13 @@ def is_full(body: bytes) -> bool:
 
 
 def _holds_enospc(detail: object) -> bool:
-    if isinstance(detail, Mapping):
-        return any((name == "Err" and value == 28) or _holds_enospc(value) for name, value in detail.items())
+    waiting = [detail]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, Mapping):
+            if found.get("Err") == 28:
+                return True
+            waiting += found.values()
     return False
 
 

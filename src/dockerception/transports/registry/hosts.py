@@ -18,6 +18,7 @@ import msgspec
 from ... import user_config
 from ...errors import TransportError, UsageError
 from ...http import Tls
+from ...http.messages import origin_of
 from ...http.proxy import is_loopback, is_within
 from ...reference import DEFAULT_DOMAIN
 from ...user_config import UserConfig
@@ -146,9 +147,13 @@ def _configured_mirrors(config: UserConfig, replaced: Set[str]) -> Iterator[tupl
 def _address(text: str, origin: str) -> str:
     """A mirror's address as a URL; ``origin`` is where it is written."""
     address = text if "://" in text else f"https://{text}"
-    if urlsplit(address).scheme not in ("http", "https") or not urlsplit(address).netloc:
-        raise UsageError(f"“{text}” in {origin} is not an address of a mirror.", hint="write host[:port]")
-    return address
+    try:
+        scheme, host, _ = origin_of(address)
+        if scheme in ("http", "https") and host:
+            return address
+    except TransportError:
+        pass
+    raise UsageError(f"“{text}” in {origin} is not an address of a mirror.", hint="write host[:port]")
 
 
 def _name(host: str) -> str:

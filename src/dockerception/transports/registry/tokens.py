@@ -12,6 +12,7 @@ import msgspec
 
 from ...errors import TransportError
 from ...http import Client, Request, Whole, shown
+from ...http.messages import split
 from ...http.proxy import is_loopback
 from ...oci.documents import UNREADABLE
 from . import failures
@@ -126,7 +127,7 @@ class Authenticator:
 
     def _ask(self, challenge: Challenge, scopes: Scopes) -> _Answer:
         realm = challenge.parameters["realm"]
-        parts = urlsplit(realm)
+        parts = split(realm)
         if parts.scheme not in ("http", "https"):
             raise TransportError(f"The token service of {self._registry} is at “{realm}”, which is no http URL.")
         service = challenge.parameters.get("service", "")

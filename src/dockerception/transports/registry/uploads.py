@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Final, Literal
-from urllib.parse import parse_qsl, quote, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import msgspec
 
 from ...errors import ImageError, TransportError
 from ...http import ConnectionFailedError, Response
+from ...http.messages import joined
 from ...http.retry import RETRIED
 from ...oci.manifest import Descriptor
 from .session import Repository
@@ -202,7 +203,7 @@ class _Upload:
         location = response.headers.get("location", "")
         if not location:
             raise TransportError(f"{self._connection.name} does not say where to upload {self._name} to.")
-        return urljoin(response.url, location)
+        return joined(response.url, location)
 
     def _refusal(self, response: Response) -> TransportError | ImageError:
         error = self._connection.error(response, self._blob.subject, action="take")
