@@ -14,7 +14,7 @@ import threading
 from typing import Final, NoReturn
 
 from ..errors import MachineError, UsageError
-from . import linux
+from . import linux, owners
 from .messages import Mount
 from .worker import Session
 
@@ -35,7 +35,7 @@ def start(mount: Mount, name: str, session: Session) -> str:
     _connect(source).close()
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(name)
-    os.chown(name, mount.uid, mount.gid)
+    owners.give(name, mount.uid, mount.gid, mount.target)
     os.chmod(name, _DEFAULT_MODE if mount.mode is None else mount.mode)
     listener.listen()
     if os.fork() == 0:

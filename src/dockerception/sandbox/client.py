@@ -144,6 +144,11 @@ class Sandbox:
         """``begin`` and ``Run.wait``."""
         return self.begin(request, stdin, stdout, stderr).wait(cancel)
 
+    @property
+    def in_chroot(self) -> bool:
+        """Whether processes run in a chroot, for want of something better or because it was asked for."""
+        return isinstance(self._chosen_rungs().isolation, calls.Chroot)
+
     def begin(
         self, request: RunRequest, stdin: int | None = None, stdout: int | None = None, stderr: int | None = None
     ) -> Run:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from ..errors import StoreError
-from . import mountpoints, removal, rootpath, spec
+from . import mountpoints, owners, removal, rootpath, spec
 from .copies import copy_tree
 from .messages import Mount
 from .stacking import Wanted
@@ -123,7 +123,7 @@ def _write_file(mount: Mount, path: str) -> str:
 
 
 def _own(target: str | int, mount: Mount) -> None:
-    os.chown(target, mount.uid, mount.gid)
+    owners.give(target, mount.uid, mount.gid, mount.target)
     os.chmod(target, _DEFAULT_MODE if mount.mode is None else mount.mode)
 
 

@@ -7,7 +7,7 @@ import os
 import msgspec
 
 from ..errors import StoreError
-from . import executable, linux, mountpoints, mounts, network_files, removal, rootpath, runtime, spec
+from . import executable, linux, mountpoints, mounts, network_files, owners, removal, rootpath, runtime, spec
 from .calls import Chroot, RunCall
 from .isolation import Ground, oci
 from .messages import RunResult
@@ -42,6 +42,7 @@ def _with_private_mounts(session: Session, scratch: str) -> Session:
 
 def _run(call: RunCall, session: Session, upper: str, work: str, scratch: str) -> RunResult:
     request = call.request
+    owners.check_user(request.uid, request.gid)
     files = network_files.prepare(request, session)
     prepared = mounts.prepare(request.mounts, session, scratch)
     for name in request.layers:

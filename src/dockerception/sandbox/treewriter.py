@@ -12,10 +12,10 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-from ..errors import ImageError, MachineError
+from ..errors import ImageError
 from ..oci.entry import BLOCK, CHAR, FIFO, HARDLINK, SYMLINK, Entry, parent, parents
 from ..oci.tarreader import ZEROS
-from . import marks
+from . import marks, owners
 from .attributes import copy_attributes
 from .below import Below
 
@@ -52,7 +52,7 @@ class TreeWriter:
             if entry.size:
                 _write(descriptor, entry.size, contents)
             if entry.uid or entry.gid:
-                self._own(descriptor, entry)
+                owners.give(descriptor, entry.uid, entry.gid, entry.path)
             if entry.mode & ~0o777:
                 os.chmod(descriptor, entry.mode)  # after chown, which clears these bits
             for name, value in entry.xattrs:
@@ -98,7 +98,7 @@ class TreeWriter:
         for path, entry in self._directories.items():
             name = path or "."
             if entry.uid or entry.gid:
-                self._own(name, entry)
+                owners.give(name, entry.uid, entry.gid, entry.path)
             os.chmod(name, entry.mode)
             for attribute, value in entry.xattrs:
                 self._set_xattr(name, entry, attribute, value)
@@ -115,7 +115,7 @@ class TreeWriter:
         elif not self._make_node(path, entry):
             return
         if entry.uid or entry.gid:
-            self._own(path, entry)
+            owners.give(path, entry.uid, entry.gid, entry.path)
         if entry.kind != SYMLINK:
             os.chmod(path, entry.mode)
         for name, value in entry.xattrs:
@@ -196,21 +196,6 @@ class TreeWriter:
         if found is not None:
             copy_attributes(found, path or ".")
             os.close(found)
-
-    def _own(self, target: str | int, entry: Entry) -> None:
-        try:
-            if isinstance(target, int):
-                os.chown(target, entry.uid, entry.gid)
-            else:
-                os.chown(target, entry.uid, entry.gid, follow_symlinks=False)
-        except OSError as error:
-            if error.errno not in (errno.EINVAL, errno.EPERM):
-                raise
-            raise MachineError(
-                f"“{entry.path}” belongs to {entry.uid}:{entry.gid}, an owner that this user can't give.",
-                hint="ask the administrator for subordinate ids:"
-                " usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER",
-            ) from error
 
     def _set_xattr(self, target: str | int, entry: Entry, name: str, value: bytes) -> None:
         try:

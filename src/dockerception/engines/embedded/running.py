@@ -13,7 +13,7 @@ from ...dockerfile import instructions as ins
 from ...errors import FREE_SPACE, ContextError, DockerceptionError, ImageError, MachineError, StepError, UsageError
 from ...limits import NONE, Limits
 from ...oci.config import ContainerConfig
-from ...sandbox import emulation, idmap
+from ...sandbox import emulation
 from ...sandbox.client import Sandbox
 from ...sandbox.messages import Mount, RunRequest, RunResult
 from ...store.store import Store
@@ -22,6 +22,7 @@ from . import configuring
 from .pending import Stop
 from .run_mounts import Ready
 from .scope import environment_of
+from .step_hints import hint_for
 from .values import Step
 
 _TAIL_BYTES: Final = 8192
@@ -72,10 +73,12 @@ def run_step(
     result = run_with_output(sandbox, request, tail.take, stop)
     if result.returncode != 0 or result.not_started:
         stop.check()
-        raise _step_error(step, result, tail.text, store, settings.limits)
+        raise _step_error(step, result, tail.text, store, settings.limits, in_chroot=sandbox.in_chroot)
 
 
-def _step_error(step: Step, result: RunResult, output: str, store: Store, limits: Limits) -> DockerceptionError:
+def _step_error(
+    step: Step, result: RunResult, output: str, store: Store, limits: Limits, *, in_chroot: bool
+) -> DockerceptionError:
     """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
     if result.not_started and result.foreign and (cause := emulation.lack(result.foreign)) is not None:
         return MachineError(
@@ -87,12 +90,7 @@ def _step_error(step: Step, result: RunResult, output: str, store: Store, limits
         return StepError(f"“{step.text}” could not be started: {result.message}", details=output)
     if result.exceeded:
         return _exceeded(step, result.exceeded, output, limits)
-    hint = {
-        127: "exit code 127 means that a command was not found; is it in the image, and in PATH?",
-        126: "exit code 126 means that a command can't be executed; is its mode right, and its architecture?",
-        137: "exit code 137 means SIGKILL; was the memory exhausted?",
-    }.get(result.returncode, "")
-    hint = idmap.explain(output) or hint
+    hint = hint_for(result.returncode, output, is_user=os.geteuid() != 0, in_chroot=in_chroot)
     if _is_full(store.root):
         hint = f"the store's disk is full, where the step wrote; {FREE_SPACE}"
     return StepError(f"“{step.text}” failed with exit code {result.returncode}.", details=output, hint=hint)

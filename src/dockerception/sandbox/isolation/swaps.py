@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import MachineError
 from ...oci import entry
-from .. import copies, mountpoints, removal, rootpath
+from .. import copies, mountpoints, owners, removal, rootpath
 from ..mounts import Placed
 from . import Ground, showing
 
@@ -107,7 +107,8 @@ class Swaps:
     def _make_directory(self, placed: Placed) -> str:
         path = f"{self._scratch}/memory-{len(self._done)}"
         os.mkdir(path, 0o700)
-        os.chown(path, placed.prepared.mount.uid, placed.prepared.mount.gid)
+        mount = placed.prepared.mount
+        owners.give(path, mount.uid, mount.gid, mount.target)
         os.chmod(path, placed.mode)
         return path
 
