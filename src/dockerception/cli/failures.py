@@ -7,9 +7,8 @@ import sys
 import time
 import traceback
 
-import click
-
 from ..errors import DockerceptionError
+from . import output
 
 BUG_EXIT_CODE = 70
 
@@ -23,7 +22,7 @@ def show(error: DockerceptionError) -> None:
     if error.hint:
         lines.append(f"{_styled('hint:', '36')} {error.hint}")
     lines += getattr(error, "__notes__", [])
-    click.echo("\n".join(lines), err=True)
+    output.words("\n".join(lines))
 
 
 def show_bug(error: BaseException) -> None:
@@ -32,10 +31,9 @@ def show_bug(error: BaseException) -> None:
     head = _styled("error[bug]:", "31;1")
     text = f"{type(error).__name__}: {error}".strip().splitlines()[0][:300]
     where = f"with the file {path}" if path else "with the text above"
-    click.echo(
+    output.words(
         f"{head} dockerception failed by a mistake of its own ({text}).\n"
-        f"{_styled('hint:', '36')} please report it {where}, and what you did",
-        err=True,
+        f"{_styled('hint:', '36')} please report it {where}, and what you did"
     )
 
 
@@ -56,7 +54,7 @@ def _write_traceback(error: BaseException) -> str:
         except OSError:
             continue
         return path
-    click.echo(body, err=True)
+    output.words(body)
     return ""
 
 

@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
         return _closed() if error.is_closed else _failed_stdout(error.reason)
     except Ended as ended:
         output.drop()
-        click.echo(f"{PROGRAM}: {ended}", err=True)
+        output.words(f"{PROGRAM}: {ended}")
         return ended.exit_code
     except Exception as error:  # noqa: BLE001  whatever it is, it is ours, and a person shall not see a traceback
         return _unexpected(error)

@@ -1,4 +1,7 @@
-"""stdout, where data goes.  A failing stdout is told apart from every other failing file."""
+"""stdout, where data goes, and stderr, where words go.
+
+A failing stdout is told apart from every other failing file; a failing stderr is nothing: there is nobody to be told.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import select
 import sys
 
 STDOUT = 1
+STDERR = 2
 
 
 class OutputFailed(Exception):  # noqa: N818  not an error of ours: nobody listens, or the disk behind stdout is full
@@ -35,6 +39,15 @@ def data(chunk: bytes | memoryview) -> None:
         raise OutputFailed(error) from error
 
 
+def words(text: str) -> None:
+    """Print a text and a newline to stderr; where nobody reads that any more, they are lost."""
+    try:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+    except OSError:
+        _to_nowhere(STDERR)  # else Python fails once more at its end, over what is still buffered
+
+
 def is_terminal() -> bool:
     """Whether a person would see what is written to stdout."""
     return sys.stdout.isatty()
@@ -49,6 +62,10 @@ def is_closed() -> bool:
 
 def drop() -> None:
     """Send what is still buffered, and all that follows, nowhere."""
+    _to_nowhere(STDOUT)
+
+
+def _to_nowhere(descriptor: int) -> None:
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, STDOUT)
+    os.dup2(null, descriptor)
     os.close(null)

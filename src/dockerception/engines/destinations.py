@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Final
 
 from ..transports.destination import writing_failure
 
 Sink = Callable[[bytes], None]
+_STDOUT: Final = 1
 
 
 @contextmanager
 def destination(path: str) -> Iterator[Sink]:
     """Where to write: ``-`` is stdout; a regular file is replaced when the block ends without an exception."""
     if path == "-":
-        yield _write_all(sys.stdout.fileno(), "standard output")
+        yield _write_all(_STDOUT, "standard output")
     elif _is_special(path):
         with _opened(path, os.O_WRONLY) as descriptor:
             yield _write_all(descriptor, path)
@@ -73,9 +75,9 @@ def _write_all(descriptor: int, name: str) -> Sink:
         try:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
-        except BrokenPipeError:
-            raise
         except OSError as error:
+            if descriptor == _STDOUT and error.errno == errno.EPIPE:
+                raise  # nobody listens: no failure, but the end
             raise writing_failure(name, error) from error
 
     return write

@@ -34,9 +34,7 @@ def disk_errors(doing: str, where: str | int = "") -> Iterator[None]:
 
 def disk_error(error: OSError, doing: str, where: str | int = "") -> StoreError:
     """The store's error for an ``OSError``: ``DiskFullError``, ``DiskFailedError``, or a plain ``StoreError``."""
-    named = isinstance(error.filename, str | bytes) and os.fsdecode(error.filename)
-    path = named or (_path_of(where) if isinstance(where, int) else where)
-    place = f" ({path})" if path else ""
+    place = _place(error, where)
     if error.errno in _FULL:
         return DiskFullError(f"The disk is full: while {doing}{place}, {error.strerror}.", hint=FREE_SPACE)
     if error.errno in _FAILED:
@@ -54,6 +52,15 @@ def output_error(path: str, error: OSError) -> StoreError | None:
     if error.errno in _FAILED:
         return DiskFailedError(f"{path} can't be written: {error.strerror}.", hint=BROKEN_DISK)
     return None
+
+
+def _place(error: OSError, where: str | int) -> str:
+    """The path of an error in brackets; one that is relative, as where a root is changed, after what it is below."""
+    path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    if not os.path.isabs(path):
+        above = _path_of(where) if isinstance(where, int) else where
+        path = f"{above}: {path}" if above and path else above or path
+    return f" ({path})" if path else ""
 
 
 def _path_of(descriptor: int) -> str:

@@ -46,6 +46,21 @@ def test_other_errors_say_where() -> None:
     assert caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("path", "where", "told"),
+    [
+        ("/store/x", "/other", " (/store/x)"),
+        ("etc/x", "/store", " (/store: etc/x)"),
+        ("etc/x", "", " (etc/x)"),
+        (None, "/store", " (/store)"),
+        (None, "", ""),
+    ],
+)
+def test_where_it_was(path: str | None, where: str, told: str) -> None:
+    error = disk_error(_error(errno.EIO, path), "writing", where)
+    assert error.message == f"The disk fails: while writing{told}, Input/output error."
+
+
 def test_a_descriptor_is_told_by_its_path(tmp_path: Path) -> None:
     with (tmp_path / "spool").open("wb") as file:
         error = disk_error(_error(errno.EIO), "spooling", file.fileno())

@@ -10,7 +10,7 @@ import click
 from click import Context as ClickContext
 
 from ...errors import DockerceptionError, UsageError
-from .. import failures, limit_options
+from .. import failures, limit_options, output
 from ..click_types import Command, Value, mistake, option
 from ..options import ISOLATION, NETWORK, RUNTIME, options
 from ..stores import complete_image, open_store, store_option
@@ -156,5 +156,5 @@ def command(
     with open_store(store) as opened, ExitStack() as stack:
         result = run_image(opened, request, on_start=lambda send: stack.enter_context(forwarded(send)))
     if result.not_started:
-        click.echo(f"error[not-started]: {result.message}", err=True)
+        output.words(f"error[not-started]: {result.message}")
     return result.returncode

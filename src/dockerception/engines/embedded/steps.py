@@ -43,7 +43,7 @@ class Steps:
         try:
             yield running
         except BaseException as failure:
-            error = getattr(failure, "message", type(failure).__name__)
+            error = getattr(failure, "message", "") or getattr(failure, "strerror", "") or type(failure).__name__
             raise
         finally:
             seconds = time.monotonic() - started
