@@ -127,7 +127,7 @@ class DirectoryContext:
     def read(self, entry: Entry) -> Iterator[bytes | memoryview]:
         index = self._index(entry)
         path = entry.link if entry.kind == HARDLINK else entry.path
-        if path in self._listing.sockets:
+        if path in self._listing.hollow:
             return
         expected = self._digest_at(index)
         if expected is None or is_settled(self._signature(index), self._listing.taken_ns):
@@ -265,7 +265,7 @@ def read_control_file(root: str, path: str, *, max_bytes: int = _CHUNK_SIZE) -> 
 def _digests(listing: directory_listing.Listing) -> bytearray:
     """The digests that are known without reading anything, in the order of the list; zeros for the others."""
     digests = bytearray(DIGEST_SIZE * len(listing.toc))
-    for path in listing.sockets:
+    for path in listing.hollow:
         index = listing.toc.index(path)
         if index is not None:
             digests[DIGEST_SIZE * index : DIGEST_SIZE * (index + 1)] = _EMPTY

@@ -30,13 +30,13 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """What a directory held at ``taken_ns`` (nanoseconds since the epoch).
 
     ``signatures`` has ``SIGNATURE_SIZE`` bytes for each row of ``toc``, zeros where it is no regular file or one of
-    ``sockets``, which are empty files here, as they are for BuildKit.
+    ``hollow``: sockets, and what ``IgnoreRules.is_emptied`` says, are empty files here, as they are for BuildKit.
     ``unreadable`` maps what could not be listed to the system's reason.  ``notes`` is for people.
     """
 
     toc: Toc
     signatures: bytes
-    sockets: frozenset[str]
+    hollow: frozenset[str]
     taken_ns: int
     unreadable: dict[str, str]
     notes: tuple[str, ...]
@@ -85,6 +85,7 @@ class _Walk:
         self._linked: dict[tuple[int, int], list[str]] = {}
         self._unreadable: dict[str, str] = {}
         self._sockets: set[str] = set()
+        self._emptied: set[str] = set()
         self._has_xattrs = hasattr(os, "listxattr")
 
     def take(self) -> Listing:
@@ -99,11 +100,23 @@ class _Walk:
         return Listing(
             toc=toc,
             signatures=b"".join([find(path, NO_SIGNATURE) for path in toc.paths()]),
-            sockets=frozenset(self._sockets),
+            hollow=frozenset(self._sockets | self._emptied),
             taken_ns=taken_ns,
             unreadable=self._unreadable,
-            notes=tuple(f"The socket {path} is an empty file in the context." for path in sorted(self._sockets)),
+            notes=self._notes(),
         )
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [f"The socket {path} is an empty file in the context." for path in sorted(self._sockets)]
+        if self._emptied:
+            first, count = min(self._emptied), len(self._emptied)
+            others = f" and {count - 1} more" if count > 1 else ""
+            notes.append(
+                f"{first}{others} has no content here, as with BuildKit: behind an exception that keeps it, the ignore"
+                " file excludes a directory that it is in. Put that line in front of the exception, or repeat it as"
+                " DIRECTORY/**."
+            )
+        return tuple(notes)
 
     def _directory(self, folder: _Folder) -> list[_Folder]:
         """List one directory; returns the directories inside it that are to be listed too."""
@@ -140,9 +153,12 @@ class _Walk:
         if is_ignored:
             self._ignored[path] = entry
             return below
-        self._add(entry)
+        is_emptied = entry.kind == FILE and self._rules is not None and self._rules.is_emptied(path)
+        self._add(msgspec.structs.replace(entry, size=0) if is_emptied else entry)
         if stat.S_ISSOCK(status.st_mode):
             self._sockets.add(path)
+        elif is_emptied:
+            self._emptied.add(path)
         elif entry.kind == FILE:
             self._signatures[path] = signature(status)
             if status.st_nlink > 1:

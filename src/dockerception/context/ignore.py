@@ -25,6 +25,7 @@ from . import ignore_globs
 State: TypeAlias = int
 
 DEFAULT_SOURCE = ".dockerignore"
+_FEWEST_RUNS_THAT_EMPTY = 3
 
 # strings.TrimSpace's idea of white space; str.strip() would take the four separators before the space as well.
 _SPACE = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
@@ -91,6 +92,20 @@ class IgnoreRules(msgspec.Struct, frozen=True, kw_only=True):
         is_ignored, state = False, self.start()
         for step in _steps(path):
             is_ignored, state = self.check(state, step)
+        return is_ignored
+
+    def is_emptied(self, path: str) -> bool:
+        """Whether ``path``, which is not ignored, is a file without its content in BuildKit's context.
+
+        BuildKit asks twice: which paths to send, by the rules of the walk, and which files to open, by the last pattern
+        that matches the file or a directory above it.  After ``**``, ``!**/*.go`` and ``vendor`` the two differ.
+        """
+        if len(self.runs) < _FEWEST_RUNS_THAT_EMPTY:
+            return False
+        is_ignored, steps = False, list(_steps(path))
+        for run in self.runs:
+            if run.is_exception is is_ignored and any(map(run.globs.matches, steps)):
+                is_ignored = not run.is_exception
         return is_ignored
 
     def may_contain_exceptions(self, directory: str) -> bool:

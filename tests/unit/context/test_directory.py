@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -96,8 +95,19 @@ def test_sockets_are_empty_files_with_a_note(tmp_path: Path, monkeypatch: pytest
         entry = context.find("agent.sock")
         assert entry is not None
         assert (entry.kind, entry.mode, entry.size) == ("file", 0o640, 0)
-        assert context.digest(entry) == hashlib.sha256(b"").digest()
+        assert context.digest(entry) == sha256(b"").digest()
         assert context.notes == ("The socket agent.sock is an empty file in the context.",)
+
+
+def test_files_of_a_directory_that_is_excluded_again_are_empty(tmp_path: Path) -> None:
+    _make(tmp_path, {"a.go": "1", "vendor/b.go": "2", "vendor/c.go": "3", "vendor/d": "4"})
+    context = DirectoryContext(str(tmp_path), rules=rules("**", "!**/*.go", "vendor"))
+    assert shown(context) == {"a.go": "1", "vendor": "/", "vendor/b.go": "", "vendor/c.go": ""}
+    entry = context.find("vendor/b.go")
+    assert entry is not None
+    assert (entry.size, context.digest(entry)) == (0, sha256(b"").digest())
+    (note,) = context.notes
+    assert note.startswith("vendor/b.go and 1 more has no content here, as with BuildKit")
 
 
 def test_ignored_paths_are_left_out_and_not_entered(tmp_path: Path) -> None:

@@ -234,6 +234,27 @@ def test_explain_gives_the_pattern_that_decided(path: str, line: int | None) -> 
     assert (decided.line if decided else None) == line
 
 
+@pytest.mark.parametrize(
+    ("text", "path", "is_emptied"),
+    [
+        ("**\n!**/*.go\nvendor", "vendor/foo/foo.go", True),
+        ("**\n!**/*.go\nvendor", "main.go", False),
+        ("**\n!**/*.go\n**/lib", "src/lib/deep/util.go", True),
+        ("**\nvendor\n!**/*.go", "vendor/foo/foo.go", False),
+        ("vendor\n!vendor/foo", "vendor/foo/foo.go", False),
+        ("**\n!**/*.go\nvendor\n!vendor/foo", "vendor/foo/foo.go", False),
+    ],
+)
+def test_a_directory_excluded_behind_an_exception_empties_its_files(text: str, path: str, is_emptied: bool) -> None:
+    assert not rules(text).is_ignored(path)
+    assert rules(text).is_emptied(path) is is_emptied
+
+
+def test_what_the_note_on_emptied_files_proposes() -> None:
+    assert rules("**\n!**/*.go\nvendor/**").is_ignored("vendor/foo/foo.go")
+    assert not rules("**\nvendor\n!**/*.go").is_emptied("vendor/foo/foo.go")
+
+
 def test_a_pattern_knows_its_place() -> None:
     assert Pattern("a", 3).place == ".dockerignore, line 3"
     assert Pattern("a", source="--exclude").place == "--exclude"

@@ -32,6 +32,10 @@ FILES = Tree(
         ("s/./a.txt", ["to/", "to/a.txt"]),
         ("./././top.txt", ["to/", "to/top.txt"]),
         ("*.nothing", ["to/"]),
+        ("x/*/./*.txt", ["to/", "to/a.txt", "to/c.txt"]),
+        ("*/./*/*.txt", ["to/", "to/y/", "to/y/a.txt", "to/z/", "to/z/c.txt"]),
+        ("./x/./y/./a.txt", ["to/", "to/x/", "to/x/y/", "to/x/y/a.txt"]),
+        ("nowhere*/./a.txt", []),
     ],
 )
 def test_what_is_copied(sources: str, expected: list[str]) -> None:
@@ -53,5 +57,6 @@ def test_exclude_is_about_paths_below_the_pivot() -> None:
 
 
 def test_a_source_that_is_not_there() -> None:
-    with pytest.raises(ContextError, match=r"“x/\./nothing” is not in"):
-        copied("COPY --parents x/./nothing /to/", FILES)
+    for source in ("x/./nothing", "nothing/./a.txt"):
+        with pytest.raises(ContextError, match=f"“{source}” is not in"):
+            copied(f"COPY --parents {source} /to/", FILES)

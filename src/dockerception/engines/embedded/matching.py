@@ -51,7 +51,7 @@ def find_sources(
             found.append(fetch(instruction, pattern))
             continue
         if isinstance(instruction, ins.Copy) and instruction.keeps_parents:
-            found.append(_with_parents(pattern, context))
+            found += _with_parents(pattern, context)
             continue
         matches = select.glob(context, pattern)
         if not matches and not has_wildcards(pattern):
@@ -73,18 +73,21 @@ def _published(directory: str, context: Context) -> Source:
     return Source(context=context, path=path, followed=path)
 
 
-def _with_parents(source: str, context: Context) -> Source:
-    """What ``COPY --parents`` takes of a source (Dockerfile reference, "COPY --parents"): the directory before ``/./``,
-    else the root, in which there is only what matches the rest, and the directories above that."""
+def _with_parents(source: str, context: Context) -> list[Source]:
+    """What ``COPY --parents`` takes of a source (Dockerfile reference, "COPY --parents"): each directory that is meant
+    before ``/./``, else the root, in which there is only what matches the rest, and the directories above that."""
     before, pivot, rest = f"/{source.lstrip('/')}".partition("/./")
     top, pattern = (before, rest) if pivot else ("", source)
     pattern = select.clean(pattern)
-    directory = select.resolve(context, select.clean(top))
     rules = ignore.compile(ignore.read(f"**\n!{pattern}".encode(), source="--parents"))
-    below = Filtered(Subtree(context, directory), rules)
-    if not has_wildcards(pattern) and below.find(pattern) is None:
+    directories = [select.resolve(context, match) for match in select.glob(context, top)]
+    if has_wildcards(top):
+        found = [context.find(directory) for directory in directories]
+        directories = [entry.path for entry in found if entry is not None and entry.kind == DIRECTORY]
+    below = [Filtered(Subtree(context, directory), rules) for directory in directories]
+    if not has_wildcards(source) and not any(tree.find(pattern) is not None for tree in below):
         raise missing(source, context)
-    return Source(context=below, path="", followed="")
+    return [Source(context=tree, path="", followed="") for tree in below]
 
 
 def excluding(instruction: ins.Copy | ins.Add) -> ignore.IgnoreRules | None:
