@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
+from ..context.ignore import IgnoreRules
 from ..dockerfile.check import Facts, Finding, check, options_of
 from ..dockerfile.parser import Document
 from ..dockerfile.stages import Dockerfile, excerpt_for, read
@@ -89,5 +90,10 @@ def _facts(request: BuildRequest, store: Store, *, suspects_unknown_bases: bool)
         build_args=request.build_args,
         base_variables=base_variables,
         suspects_unknown_bases=suspects_unknown_bases,
-        is_ignored=rules.is_ignored if rules is not None else None,
+        is_ignored=_left_out(rules) if rules is not None else None,
     )
+
+
+def _left_out(rules: IgnoreRules) -> Callable[[str], bool]:
+    """Whether a path is ignored, and nothing below it is an exception."""
+    return lambda path: rules.is_ignored(path) and not rules.may_contain_exceptions(path)

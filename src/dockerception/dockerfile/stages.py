@@ -135,6 +135,11 @@ def print_dockerfile(dockerfile: Dockerfile) -> str:
     return "".join(parts)
 
 
+def without_remark(text: str) -> str:
+    """The value of a directive ``check`` without the remark behind ``//``."""
+    return text.partition(" //")[0].rstrip()
+
+
 def _references(instructions: Iterable[Instruction]) -> Iterable[str]:
     for instruction in instructions:
         match instruction:
@@ -176,7 +181,7 @@ def _check_directives(document: Document) -> None:
             hint="remove the directive, or use docker/dockerfile:1, if this is a Dockerfile",
         )
         raise _at_directive(document, "syntax", error)
-    for option in filter(None, directives.check.split(";")):
+    for option in filter(None, without_remark(directives.check).split(";")):
         key = option.partition("=")[0].strip()
         if key not in _CHECK_OPTIONS or "=" not in option:
             error = DockerfileError(f"The directive “check” has no option “{option}”.", hint="write skip=…;error=true")

@@ -56,6 +56,19 @@ def test_answers_as_json_have_the_names_that_buildkit_uses(run: Run, project: Pa
     assert source["filename"] == "Dockerfile"
 
 
+@pytest.mark.parametrize(
+    ("source", "is_found"),
+    [("sub", False), ("sub/*.txt", False), ("sub/kept", False), ("sub/other", True), ("gone", True), (".", False)],
+)
+def test_an_exception_below_a_source_leaves_something_to_copy(
+    run: Run, project: Path, source: str, is_found: bool
+) -> None:
+    (project / ".dockerignore").write_text("sub\n!sub/kept\ngone\n")
+    (project / "Dockerfile").write_text(f"# check=skip=all;experimental=all\nFROM scratch\nCOPY {source} /\n")
+    ran = run("build", "--check", str(project))
+    assert ("CopyIgnoredFile" in ran.out, ran.code) == ((True, 3) if is_found else (False, 0))
+
+
 def test_outline_and_targets(run: Run, project: Path) -> None:
     assert run("build", "--call=targets", str(project)).out == "TARGET           DESCRIPTION\nbase (default)\n"
     outline = run("build", "--call=outline", "--build-arg", "A=2", str(project))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
 
 from ..instructions import Arg, From, Instruction, Lines
 from ..parser import Document
-from ..stages import Dockerfile
+from ..stages import Dockerfile, without_remark
 from ..text import SPACES
 from .findings import Finding
 from .levels import levels_of
 
 _DIRECTIVE = re.compile(r"#\s*(?:escape|syntax|check)\s*=", re.IGNORECASE)
+_SKIP = re.compile(r"#+\s*check\s*=\s*skip\s*=(.*)", re.IGNORECASE)
 
 
 def findings(dockerfile: Dockerfile) -> Iterator[Finding]:
@@ -23,6 +25,36 @@ def findings(dockerfile: Dockerfile) -> Iterator[Finding]:
             wanted = names[0] if len(names) == 1 else "NAME"
             text = f"The comment above {_keyword(instruction)} is no description: write “# {wanted} …”"
             yield Finding(rule="InvalidDefinitionDescription", text=text, location=instruction.location)
+
+
+def skipped(document: Document) -> Callable[[int], frozenset[str]]:
+    """What tells for a line the rules that the comments right above its instruction skip there."""
+    starts = [node.start for node in document.nodes]
+    first = _directive_lines(document)
+
+    def at(line: int) -> frozenset[str]:
+        position = bisect_right(starts, line) - 1
+        return _skipped_above(document, first, starts[position]) if position >= 0 else frozenset()
+
+    return at
+
+
+def _directive_lines(document: Document) -> int:
+    """How many lines at the top of the file are directives, which are about all of it."""
+    lines = [line.strip(SPACES) for line in document.lines]
+    start = 1 if lines and lines[0].startswith("#!") else 0
+    return next((number for number in range(start, len(lines)) if not _DIRECTIVE.match(lines[number])), len(lines))
+
+
+def _skipped_above(document: Document, first: int, start: int) -> frozenset[str]:
+    names: set[str] = set()
+    for number in range(start - 1, first, -1):
+        line = document.lines[number - 1].strip(SPACES)
+        if not line.startswith("#"):
+            break
+        if match := _SKIP.fullmatch(line):
+            names.update(name.strip() for name in without_remark(match[1]).partition(";")[0].split(","))
+    return frozenset(names)
 
 
 def description(document: Document, location: Lines, name: str) -> str:

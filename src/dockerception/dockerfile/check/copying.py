@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator
 
 from ..instructions import Add, Copy, Instruction, is_remote
@@ -21,6 +22,12 @@ def findings(instruction: Instruction, scope: Scope, facts: Facts) -> Iterator[F
         path = known_text(source, scope)
         if path is None or (isinstance(instruction, Add) and is_remote(path)):
             continue
-        if facts.is_ignored(posixpath.normpath(path.lstrip("/") or ".")):
+        if facts.is_ignored(posixpath.normpath(_literal(path).lstrip("/") or ".")):
             text = f"{keyword} names “{source}”, which .dockerignore leaves out"
             yield Finding(rule="CopyIgnoredFile", text=text, location=instruction.location)
+
+
+def _literal(path: str) -> str:
+    """The part of a source in front of its first component with a wildcard."""
+    match = re.search(r"[^/]*[*?\[]", path)
+    return path if match is None else path[: match.start()]

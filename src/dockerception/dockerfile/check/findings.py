@@ -23,7 +23,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
     ``base_variables`` gives the names of the variables that an image sets, None where it is not known;
     ``suspects_unknown_bases`` says whether a variable that only such an image could set is reported.  ``is_ignored``
-    says whether the context's ignore file leaves a path out, None where there is no such file.
+    says whether the context's ignore file leaves a path and all that may be below it out, None where there is no such
+    file.
     """
 
     build_args: Mapping[str, str] = {}

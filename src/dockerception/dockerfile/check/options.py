@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from ...errors import DockerfileError
+from ..stages import without_remark
 from .rules import RULES, RuleName
 
 _ALL: Final = "all"
@@ -24,9 +25,10 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def parse(cls, text: str) -> Options:
-        """The options in the text of a directive; raises ``DockerfileError``."""
+        """The options in the text of a directive, of which a remark behind ``//`` is no part; raises
+        ``DockerfileError``."""
         found: dict[str, str] = {}
-        for option in filter(None, map(str.strip, text.split(";"))):
+        for option in filter(None, map(str.strip, without_remark(text).split(";"))):
             key, equals, value = option.partition("=")
             if not equals or key.strip() not in ("skip", "error", "experimental"):
                 raise DockerfileError(f"A check has no option “{option}”.", hint=_HINT)

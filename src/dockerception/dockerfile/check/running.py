@@ -14,12 +14,18 @@ from .options import Options
 
 
 def check(dockerfile: Dockerfile, facts: Facts = Facts()) -> tuple[Finding, ...]:  # noqa: B008  a frozen value
-    """What the rules find, in the order of lines; rules that the options skip are left out.
+    """What the rules find, in the order of lines; rules that the options skip are left out, and at an instruction
+    those that a ``# check=skip=RULE`` right above it names.
 
     Raises ``DockerfileError`` for options that are none.
     """
     options = options_of(dockerfile, facts.build_args)
-    found = {finding: None for finding in _all(dockerfile, facts) if options.counts(finding.rule)}
+    skipped = comments.skipped(dockerfile.document)
+    found = {
+        finding: None
+        for finding in _all(dockerfile, facts)
+        if options.counts(finding.rule) and not skipped(finding.location.start) & {"all", finding.rule}
+    }
     return tuple(sorted(found, key=lambda each: (each.location.start, each.rule, each.text)))
 
 

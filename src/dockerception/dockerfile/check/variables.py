@@ -71,7 +71,7 @@ class Scopes:
 
     def _enter(self, instruction: Instruction, scope: Scope) -> None:
         if isinstance(instruction, Arg):
-            scope.defined.update(argument.name for argument in instruction.arguments)
+            scope.defined.update(_names(instruction, scope))
             scope.values.update(self._argument_values(instruction, scope))
         elif isinstance(instruction, Env):
             scope.defined.update(pair.name for pair in instruction.pairs)
@@ -119,12 +119,17 @@ def _undefined(instruction: Instruction, scope: Scope) -> tuple[str, ...]:
         expand_instruction(instruction, scope.values, escape=scope.escape, used=used)
     except DockerfileError:  # a build tells it, with the real values
         return ()
-    return tuple(sorted(used - scope.defined - _NOT_VARIABLES - _defined_by(instruction)))
+    return tuple(sorted(used - scope.defined - _NOT_VARIABLES - _defined_by(instruction, scope)))
 
 
-def _defined_by(instruction: Instruction) -> set[str]:
+def _defined_by(instruction: Instruction, scope: Scope) -> set[str]:
     """The names of an ARG are defined for the defaults behind them."""
-    return {argument.name for argument in instruction.arguments} if isinstance(instruction, Arg) else set()
+    return _names(instruction, scope) if isinstance(instruction, Arg) else set()
+
+
+def _names(arg: Arg, scope: Scope) -> set[str]:
+    """The names of an ARG, as far as they are known."""
+    return {name for argument in arg.arguments if (name := known_text(argument.name, scope))}
 
 
 def _environment_values(env: Env, scope: Scope) -> dict[str, str]:

@@ -76,6 +76,18 @@ FOUND = {
     "InvalidDefaultArgInFrom": ["2 InvalidDefaultArgInFrom", "ARG VERSION", "FROM busybox:$VERSION"],
     "InvalidDefaultArgInFrom, nothing": ["2 InvalidDefaultArgInFrom", "ARG IMAGE", "FROM $IMAGE"],
     "defaults that do": ["", "ARG V=1", "ARG SUFFIX", "FROM busybox:${V}$SUFFIX"],
+    "the name of an ARG in quotes or a variable": [
+        "", "FROM scratch", "ARG 'foo'=b", "ARG $foo=c", "COPY $foo $b .",
+    ],
+    "a comment that skips a rule at its instruction": [
+        "2 LegacyKeyValueFormat 6 LegacyKeyValueFormat 9 LegacyKeyValueFormat",
+        "FROM scratch", "ENV a b", "# check=skip=LegacyKeyValueFormat // an old habit", "ENV c d",
+        "# check=skip=StageNameCasing", "ENV e f", "# check=skip=LegacyKeyValueFormat", "", "ENV g h",
+        "#check = skip=StageNameCasing, LegacyKeyValueFormat;x=y", "# another remark", "ENV i \\", "# inside", "j",
+    ],
+    "a comment that skips all rules at its instruction": [
+        "4 SecretsUsedInArgOrEnv", "FROM scratch", "# check=skip=all", "ARG password=a", "ARG token",
+    ],
     "ExposeProtoCasing": ["2 ExposeProtoCasing", "FROM scratch", "EXPOSE 80/TCP 81/udp"],
     "ExposeInvalidFormat": [
         "2 ExposeInvalidFormat 2 ExposeInvalidFormat",
@@ -122,11 +134,29 @@ def test_experimental_rules_are_found_where_they_are_asked_for() -> None:
     assert [each.text for each in only] == ["COPY names “x/a”, which .dockerignore leaves out"]
 
 
+def test_a_source_with_wildcards_is_left_out_with_its_directory() -> None:
+    asked: list[str] = []
+
+    def is_ignored(path: str) -> bool:
+        asked.append(path)
+        return path == "x/y"
+
+    facts = Facts(is_ignored=is_ignored)
+    lines = ["FROM scratch", "COPY ./x/y/*.txt x/y/z? x/[yz] *.txt . /"]
+    found = check(load("# check=skip=all;experimental=all", *lines), facts)
+    assert [each.text for each in found] == [
+        "COPY names “./x/y/*.txt”, which .dockerignore leaves out",
+        "COPY names “x/y/z?”, which .dockerignore leaves out",
+    ]
+    assert asked == ["x/y", "x/y", "x", ".", "."]
+
+
 def test_options_skip_rules_and_the_build_argument_takes_the_place_of_the_directive() -> None:
     lines = ["FROM scratch as base", "copy a /"]
     assert rules("# check=skip=all", *lines) == []
     assert rules("# check=skip=ConsistentInstructionCasing, FromAsCasing;error=true", *lines) == []
     assert rules("# check=skip=ConsistentInstructionCasing", *lines) == ["FromAsCasing"]
+    assert rules("# check=skip=FromAsCasing,ConsistentInstructionCasing // as ever", *lines) == []
     argument = {"BUILDKIT_DOCKERFILE_CHECK": "skip=FromAsCasing"}
     assert rules("# check=skip=all", *lines, build_args=argument) == ["ConsistentInstructionCasing"]
     with pytest.raises(DockerfileError, match="option error is “maybe”"):
