@@ -6,10 +6,11 @@ They enter neither cache keys nor images.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from typing import Final
+
+import msgspec
 
 from .engines.base import PROXY_VARIABLES
 
@@ -37,8 +38,8 @@ def _docker_config() -> dict[str, str]:
     """The default proxies of Docker's client config; nothing where there is no readable one."""
     folder = os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
     try:
-        with open(os.path.join(folder, "config.json"), encoding="utf-8") as file:
-            default = json.load(file)["proxies"]["default"]
+        with open(os.path.join(folder, "config.json"), "rb") as file:
+            default = msgspec.json.decode(file.read())["proxies"]["default"]
         return {_KEYS[key]: value for key, value in default.items() if key in _KEYS and isinstance(value, str)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

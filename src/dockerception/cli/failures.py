@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import time
-import traceback
 
 from ..errors import DockerceptionError
 from . import output
@@ -40,6 +39,7 @@ def show_bug(error: BaseException) -> None:
 def _write_traceback(error: BaseException) -> str:
     """The path of a new file with the traceback; where none can be written, it goes to stderr."""
     import tempfile
+    import traceback
 
     from ..store.store import default_root
 

@@ -5,8 +5,8 @@ The encoded bytes are the truth: their SHA-256 is the image's id.  Decoding keep
 
 from __future__ import annotations
 
-import calendar
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -120,6 +120,6 @@ def format_time(seconds: int) -> str:
 def parse_time(text: str) -> int:
     """RFC 3339 in UTC as whole seconds since the epoch; 0 for an empty or unreadable time."""
     try:
-        return calendar.timegm(time.strptime(text[:_SECONDS_LENGTH], "%Y-%m-%dT%H:%M:%S"))
+        return int(datetime.fromisoformat(text[:_SECONDS_LENGTH]).replace(tzinfo=UTC).timestamp())
     except ValueError:
         return 0

@@ -6,7 +6,6 @@ a platform.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -70,7 +69,7 @@ class Images:
         with self._ledger.writing() as transaction:
             if not all(map(transaction.has, below)):
                 raise StoreError(f"Layers of the image {image} are gone from the store.", hint="build or load it again")
-            facts = (image, platform, json.dumps(list(layers)))
+            facts = (image, platform, msgspec.json.encode(layers).decode())
             if facts != transaction.connection.execute("SELECT * FROM images WHERE config = ?", (image,)).fetchone():
                 transaction.connection.execute("INSERT OR REPLACE INTO images VALUES (?, ?, ?)", facts)
                 transaction.put(f"image:{image}", keeps=below)
@@ -108,7 +107,7 @@ class Images:
         row = self._ledger.find(f"image:{image}", _FACTS, (image,))
         if row is None:
             return None
-        layers = tuple(json.loads(row[0]))
+        layers = msgspec.json.decode(row[0], type=tuple[str, ...])
         if not self._layers.find_all(layers):
             return None
         try:

@@ -7,7 +7,6 @@ tar.  Faces are facts here; making them is the engine's work.
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -203,7 +202,7 @@ class Layers:
 
 
 def _new_id() -> str:
-    return secrets.token_hex(6)
+    return os.urandom(6).hex()
 
 
 def _gone(layer: str) -> StoreError:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import fcntl
 import itertools
 import os
-import secrets
 import threading
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -62,7 +61,7 @@ class Lease:
 
     def temporary(self, suffix: str = "") -> str:
         """A fresh path in the temporary directory; nothing is made there."""
-        return os.path.join(self.scratch, f"{next(self._numbers)}-{secrets.token_hex(3)}{suffix}")
+        return os.path.join(self.scratch, f"{next(self._numbers)}-{os.urandom(3).hex()}{suffix}")
 
     def close(self) -> None:
         """End everything that is held, and free the lock.  A scratch directory that is still there is left to a sweep;
@@ -87,7 +86,7 @@ class Lease:
             if self._is_over:
                 raise StoreError("The store has been closed.", hint="open it again")
             while not self._name:
-                name = secrets.token_hex(8)
+                name = os.urandom(8).hex()
                 flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
                 descriptor = os.open(_file_of(self._root, name), flags, 0o600)
                 if _try_lock(descriptor) and os.fstat(descriptor).st_nlink:

@@ -21,6 +21,13 @@ def remove_tree(path: str) -> None:
 
     Raises ``StoreError`` if something in it can't be removed; what could be is gone then.
     """
+    try:
+        os.rmdir(path)
+    except OSError:
+        _remove_full(path)  # or one that is missing, or another's
+
+
+def _remove_full(path: str) -> None:
     import shutil
 
     try:

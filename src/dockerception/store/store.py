@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
@@ -17,13 +18,13 @@ from .layers import Layers
 from .lease import Lease
 from .ledger import Ledger
 from .mounts import Mounts
-from .prune import Pruner
 from .records import Listings, Records
 from .removal import Remove, remove_tree
 from .sweep import sweep
 from .traces import Traces
 
 if TYPE_CHECKING:
+    from .prune import Pruner
     from .verify import Verdict
 
 _FOLDERS: Final = ("blobs", "blobs/sha256", "trees", "contexts", "caches", "leases", "tmp", "logs")
@@ -69,7 +70,13 @@ class Store:
         self.contexts = Contexts(self.root, self._ledger, self._lease, self.blobs)
         self.mounts = Mounts(self.root, self._ledger)
         self.claims = Claims(self.root)
-        self.pruner = Pruner(self.root, self._database, self._ledger, self._lease)
+
+    @cached_property
+    def pruner(self) -> Pruner:
+        """What gives room back."""
+        from .prune import Pruner
+
+        return Pruner(self.root, self._database, self._ledger, self._lease)
 
     def _make_folders(self) -> None:
         """Make what a store consists of.  Its parts are this user's alone; the directory may be shared or have been

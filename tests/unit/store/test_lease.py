@@ -225,6 +225,7 @@ def test_a_removal_that_fails_says_what(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(errno.EBUSY, "Device or resource busy", f"{path}/mount")
 
     monkeypatch.setattr(shutil, "rmtree", busy)
+    (tmp_path / "full").mkdir()
     with pytest.raises(StoreError) as caught:
         remove_tree(str(tmp_path))
     assert caught.value.message == f"{tmp_path}/mount can't be removed: Device or resource busy."

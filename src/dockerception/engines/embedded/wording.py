@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from ...dockerfile import instructions as ins
+from ...dockerfile.text import write_json
 
 
 def created_by(
@@ -34,7 +34,7 @@ def created_by(
             return "LABEL " + " ".join(f"{pair.name}={pair.value}" for pair in pairs)
         case ins.Cmd() | ins.Entrypoint():
             keyword = "CMD" if isinstance(instruction, ins.Cmd) else "ENTRYPOINT"
-            return f"{keyword} {json.dumps(list(arguments), ensure_ascii=False)}"
+            return f"{keyword} {write_json(arguments)}"
         case ins.Expose(ports=ports):
             return f"EXPOSE [{' '.join(ports)}]"
         case ins.Volume(paths=paths):
