@@ -58,7 +58,8 @@ def xattrs(records: Mapping[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
     Raises ``StreamError`` for those of overlay file systems: they would act on whoever mounts the files, not describe
     them.
     """
-    found = [(key[len(_XATTR_PREFIX) :], value) for key, value in records.items() if key.startswith(_XATTR_PREFIX)]
+    prefix = len(_XATTR_PREFIX)
+    found = [(unquoted(key[prefix:]), value) for key, value in records.items() if key.startswith(_XATTR_PREFIX)]
     if any(not key or b"\0" in key for key, _ in found):
         raise StreamError("its extended header names an extended attribute without a name")
     for key, _ in found:
@@ -66,6 +67,16 @@ def xattrs(records: Mapping[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
             name = os.fsdecode(key)
             raise StreamError(f"it has the extended attribute {name}, which only an overlay file system may set")
     return tuple((os.fsdecode(key), value) for key, value in sorted(found))
+
+
+def quoted(name: bytes) -> bytes:
+    """The name of an extended attribute as GNU tar writes it: a key ends at its first ``=``."""
+    return name.replace(b"%", b"%25").replace(b"=", b"%3D")
+
+
+def unquoted(name: bytes) -> bytes:
+    """The attribute's name again; any other ``%`` stands for itself."""
+    return name.replace(b"%3D", b"=").replace(b"%25", b"%")
 
 
 def is_sparse(records: Mapping[bytes, bytes]) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, NO_OFFSET, SYMLINK, WHITEOUT, Entry, join, name, parent
+from .pax import quoted
 
 FORMAT_VERSION: Final = 1
 BLOCK_SIZE: Final = 512
@@ -94,7 +95,7 @@ def header(entry: Entry) -> bytes:
     if size > _MAX_OCTAL_11:
         records.append((b"size", b"%d" % size))
         size = 0
-    records += [(b"SCHILY.xattr." + os.fsencode(key), value) for key, value in entry.xattrs]
+    records += [(b"SCHILY.xattr." + quoted(os.fsencode(key)), value) for key, value in entry.xattrs]
     block = _block(short_name, prefix, entry.mode, uid, gid, size, mtime, _TYPEFLAGS[entry.kind], link, entry.device)
     return _pax(records) + block if records else block
 
