@@ -106,6 +106,11 @@ def _start(chosen: choice.Choice, request: BuildRequest, store: Store, report: R
         raise UsageError(
             f"--isolation and --runtime are for the embedded engine; {chosen.name} decides by itself how it runs steps."
         )
+    if request.cdi_spec_dirs:
+        raise UsageError(
+            f"--cdi-spec-dir is for the embedded engine; {chosen.name} has devices of its own machine.",
+            hint="describe them there: /etc/cdi",
+        )
     if chosen.name == "buildx":
         from .engines.buildx.connect import connect as connect_builder
 
@@ -193,6 +198,7 @@ def _settings(request: BuildRequest) -> list[Settings]:
         secrets=request.secrets,
         ssh=request.ssh,
         allow=request.allow,
+        cdi_spec_dirs=request.cdi_spec_dirs,
         pull=request.pull,
         explain=request.explain,
         epoch=started if epoch is None else epoch,

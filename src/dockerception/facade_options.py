@@ -36,6 +36,7 @@ class _EveryOption(CheckOptions, total=False):
     secrets: Sequence[Secret]
     ssh: Sequence[SshAgent]
     allow: Sequence[str]
+    cdi_spec_dirs: Sequence[str]
     limits: Limits
     pull: bool
     explain: bool
@@ -74,7 +75,7 @@ class BuildOptions(ContextOptions, AssembleOptions, total=False):
 
 _Convert = Callable[[Any], object]
 _CONVERSIONS: Final[Mapping[str, _Convert]] = {
-    **dict.fromkeys(("cache_from", "cache_to", "secrets", "ssh", "outputs", "command"), tuple),
+    **dict.fromkeys(("cache_from", "cache_to", "secrets", "ssh", "cdi_spec_dirs", "outputs", "command"), tuple),
     **dict.fromkeys(("no_cache_filter", "allow"), frozenset),
     "tags": lambda names: tuple(map(Reference.to_give, names)),
 }

@@ -46,6 +46,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
+    cdi_spec_dirs: tuple[str, ...] = ()
     limits: Limits = NONE
     pull: bool = False
     explain: bool = False

@@ -80,6 +80,8 @@ def test_the_embedded_engines_options_are_not_for_daemons(tmp_path: Path, source
     lab = lab_without_daemon(tmp_path, "docker", DOCKER_HOST=UNREACHABLE)
     done = lab.run("assemble", "--isolation", "chroot", source)
     Failure(2, "usage", "--isolation and --runtime are for the embedded engine").check(done)
+    done = lab.run("assemble", "--cdi-spec-dir", tmp_path, source)
+    Failure(2, "usage", "--cdi-spec-dir is for the embedded engine", "/etc/cdi").check(done)
 
 
 def test_an_engine_that_there_is_not(tmp_path: Path, source: Path) -> None:

@@ -15,7 +15,8 @@ from support.tools import give_up, need, need_root
 
 _PACKAGES = (
     "backports", "certifi", "charset_normalizer", "click", "docker", "dockerception", "idna", "isal", "markdown_it",
-    "mdurl", "msgspec", "platformdirs", "pygments", "requests", "rich", "urllib3", "zlib_ng",
+    "mdurl", "msgspec", "platformdirs", "pygments", "requests", "rich", "urllib3", "yaml", "_yaml",
+    "zlib_ng",
 )  # fmt: skip
 _SYSTEM = "/usr/bin/python3"
 

@@ -115,6 +115,7 @@ def test_two_levels(bench: Bench) -> None:
         ("secrets", {"secrets": (Secret(id="s", file="/s"),)}, "can't give secrets to steps"),
         ("ssh", {"ssh": (SshAgent(id="default"),)}, "can't give an ssh agent to steps"),
         ("insecure", {"allow": frozenset({"security.insecure"})}, "can't run steps with all privileges"),
+        ("insecure", {"allow": frozenset({"device=a.b/c"})}, "can't give devices to steps"),
     ],
 )
 def test_what_an_engine_can_not_do_is_refused_before_it_starts(

@@ -87,6 +87,7 @@ def make_request(options: Options) -> BuildRequest:
         secrets=options.secret,
         ssh=options.ssh,
         allow=frozenset(options.allow),
+        cdi_spec_dirs=options.cdi_spec_dir,
         limits=limit_options.limits(
             memory=options.memory,
             cpus=options.cpus,

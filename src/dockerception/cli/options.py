@@ -11,6 +11,7 @@ import msgspec
 from .. import sizes
 from ..engines import choice
 from ..engines.base import Network, Output, Secret, SshAgent
+from ..engines.privileges import check_entitlement
 from ..limits import Ulimit
 from ..oci.annotating import Annotation
 from ..reference import Platform, Reference
@@ -43,6 +44,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     secret: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: tuple[str, ...] = ()
+    cdi_spec_dir: tuple[str, ...] = ()
     memory: int = 0
     cpus: float = 0.0
     pids_limit: int = 0
@@ -171,8 +173,16 @@ BUILDING: Final = (
         "--allow",
         metavar="ENTITLEMENT",
         multiple=True,
-        type=Value("entitlement", privileges.entitlement),
-        help="What steps may do: security.insecure is RUN --security=insecure; network.host is RUN --network=host.",
+        type=Value("entitlement", check_entitlement),
+        help="What steps may do: security.insecure is RUN --security=insecure; network.host is RUN --network=host;"
+        " device[=NAME] is RUN --device.",
+    ),
+    _common(
+        "--cdi-spec-dir",
+        metavar="DIR",
+        multiple=True,
+        type=click.Path(exists=True, file_okay=False),
+        help="Where devices of this machine are described (CDI).  [default: /etc/cdi, /var/run/cdi, /etc/buildkit/cdi]",
     ),
     _common(
         "--explain",

@@ -8,7 +8,7 @@ from typing import Final
 
 from ..engines import secrets
 from ..engines.attributes import fields
-from ..engines.base import ENTITLEMENTS, Secret, SshAgent
+from ..engines.base import Secret, SshAgent
 from ..errors import UsageError
 
 _SECRET_KEYS: Final = {"type": "type", "id": "id", "src": "src", "source": "src", "env": "env"}
@@ -51,13 +51,6 @@ def ssh(text: str) -> SshAgent:
     if len(paths) > 1:
         raise UsageError(f"--ssh {text} has a socket and more.", hint="an agent's socket stands alone")
     return SshAgent(id=name, socket=paths[0])
-
-
-def entitlement(text: str) -> str:
-    """``security.insecure`` or ``network.host``."""
-    if text not in ENTITLEMENTS:
-        raise UsageError(f"“{text}” is nothing that could be allowed.", hint=f"it is {' or '.join(ENTITLEMENTS)}")
-    return text
 
 
 def _pairs(text: str) -> dict[str, str]:

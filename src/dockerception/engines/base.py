@@ -23,10 +23,6 @@ EPOCH_VARIABLE: Final = "SOURCE_DATE_EPOCH"
 UNDECLARED_ARGS: Final = frozenset({EPOCH_VARIABLE, *PROXY_VARIABLES, *(name.lower() for name in PROXY_VARIABLES)})
 """Build arguments that mean something without an ARG."""
 
-INSECURE: Final = "security.insecure"
-ENTITLEMENTS: Final = (INSECURE, "network.host")
-"""What ``--allow`` takes.  The network of a RUN is the host's anyhow, where nothing else is said."""
-
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """One ``-o/--output``: ``type`` is docker, oci, tar, local or image; ``destination`` a path, or ``-`` for stdout.
@@ -69,7 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     it came from SOURCE_DATE_EPOCH, ``is_platform_fixed`` that somebody asked for the platform.  ``no_cache_filter``
     names stages, ``level:N`` and ``emit``.
     ``cache_from`` and ``cache_to`` are as ``docker buildx build`` has them.  ``secrets`` and ``ssh`` are what steps
-    find by their ids; ``allow`` is what they may do beyond the ordinary (``ENTITLEMENTS``), ``limits`` what they and
+    find by their ids; ``allow`` is what they may do beyond the ordinary (see ``privileges``), ``limits`` what they and
     builders may use.  ``explain`` asks for a
     ``StepExplained`` of steps that have to be done again.  ``started`` is when the build began, whatever the epoch is:
     the time of files that have no other.  ``rewrites_times`` asks for published images in which nothing that a
@@ -89,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[Secret, ...] = ()
     ssh: tuple[SshAgent, ...] = ()
     allow: frozenset[str] = frozenset()
+    cdi_spec_dirs: tuple[str, ...] = ()
     limits: Limits = NONE
     pull: bool = False
     explain: bool = False

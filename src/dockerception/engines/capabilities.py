@@ -6,7 +6,8 @@ from typing import Final
 
 from ..errors import UnsupportedError, UsageError
 from ..limits import Limits
-from .base import INSECURE, Capabilities, Settings
+from .base import Capabilities, Settings
+from .privileges import DEVICE, INSECURE
 
 _BY_THE_API: Final = "the engines embedded and podman can, and Docker's classic builder (DOCKER_BUILDKIT=0)"
 _BY_BUILDKIT: Final = "the engines embedded and podman can, docker and buildx with BuildKit of Docker 23 or newer"
@@ -73,10 +74,12 @@ def _check_times(capabilities: Capabilities, settings: Settings) -> None:
 
 def _check_privileges(capabilities: Capabilities, settings: Settings) -> None:
     hint = "use an engine that can: embedded, or docker with BuildKit"
+    has_devices = any(text.partition("=")[0] == DEVICE for text in settings.allow)
     wanted = (
         (settings.secrets, capabilities.secrets, "give secrets to steps (--secret)"),
         (settings.ssh, capabilities.ssh, "give an ssh agent to steps (--ssh)"),
         (INSECURE in settings.allow, capabilities.insecure, f"run steps with all privileges (--allow {INSECURE})"),
+        (has_devices, capabilities.insecure, f"give devices to steps (--allow {DEVICE})"),
     )
     for is_wanted, is_possible, what in wanted:
         if is_wanted and not is_possible:

@@ -13,7 +13,7 @@ DEFAULT_HOSTNAME: Final = "buildkitsandbox"
 KEPT: Final = "kept-copy"
 """What a directory is called that one run leaves in the scratch directory for the next one."""
 
-MountKind = Literal["bind", "cache", "tmpfs", "layers", "secret", "script", "agent"]
+MountKind = Literal["bind", "cache", "tmpfs", "layers", "secret", "script", "agent", "device"]
 
 
 class Hidden(msgspec.Struct, frozen=True):
@@ -39,6 +39,8 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     script     the same, and may be executed
     agent      a socket with ``mode``, ``uid`` and ``gid`` that leads to the ssh agent at the socket ``source``, or to
                one of its own that holds ``keys``, files of the host; it signs and lists, nothing else
+    device     the device node ``source`` of the host; with a ``mode``, ``uid`` or ``gid`` one with its numbers, where
+               such can be made
     =========  ======================================================================================================
 
     ``target`` is an absolute path in the container; links of the image are followed, within the image.  ``inner`` is
@@ -60,6 +62,17 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     gid: int = 0
 
 
+class Hook(msgspec.Struct, frozen=True, kw_only=True):
+    """A program of the host that an OCI runtime calls ``when`` (runtime-spec config.md, "POSIX-platform Hooks"), with
+    its own rights; ``args`` begin with its name, ``timeout`` is in seconds."""
+
+    when: str
+    path: str
+    args: tuple[str, ...] = ()
+    env: tuple[str, ...] = ()
+    timeout: int | None = None
+
+
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One process in one root file system.
 
@@ -70,7 +83,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     numbers; names have been looked up before.  ``hosts`` are further lines of ``/etc/hosts``: (name, address).
     ``capabilities`` of None are Docker's default set.  ``is_privileged`` gives the process all of the helper's, and
     hides nothing of the machine from it (``RUN --security=insecure``).  ``limits`` are those of the process and all
-    that it starts.
+    that it starts.  ``hooks`` are called by the runtime; a chroot has none, and can't be asked for any.
     """
 
     layers: tuple[str, ...]
@@ -92,6 +105,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     has_readonly_root: bool = False
     is_privileged: bool = False
     limits: Limits = NONE
+    hooks: tuple[Hook, ...] = ()
 
 
 Exceeded = Literal["", "memory", "timeout"]

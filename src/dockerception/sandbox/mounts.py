@@ -77,6 +77,9 @@ def in_bundle(placed: Placed) -> spec.Mounted:
     mount, target = placed.prepared.mount, f"/{placed.target}"
     if mount.kind == "tmpfs":
         return spec.memory(mount, target, mode=placed.mode)
+    if mount.kind == "device":
+        # Read-only keeps its owner and mode; what it stands for can be written to all the same.
+        return spec.bind(placed.prepared.path, target, ["ro", "nosuid", "noexec"])
     if mount.kind in ("secret", "script"):
         return spec.bind(placed.prepared.path, target, ["ro", "nosuid", "nodev", *_unless_script(mount)])
     return spec.bind(placed.prepared.path, target, ["ro" if mount.is_readonly else "rw", "nodev"])
@@ -100,6 +103,10 @@ def _prepare(mount: Mount, name: str, session: Session, scratch: str) -> str:
             from . import agent  # needs more of Python than any other mount
 
             return agent.start(mount, f"agent-{name}", session)
+        case "device":
+            from . import nodes
+
+            return nodes.prepare(mount, name, session)
     return mount.source
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from ..limits import UNLIMITED, Ulimit
 from . import privileged, security
-from .messages import Mount, RunRequest
+from .messages import Hook, Mount, RunRequest
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SYSTEM_FOLDERS: Final = ("dev", "proc", "sys")
@@ -26,7 +26,7 @@ _SHARED_MEMORY: Final = 64 << 20
 _PROGRAM: Final = "run.oci.seccomp_bpf_data"
 
 Mounted = dict[str, object]
-Hooks = dict[str, object]
+Hooks = dict[str, list[dict[str, object]]]
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -86,6 +86,17 @@ def memory(mount: Mount, target: str, *, mode: int) -> Mounted:
 def bind(source: str, target: str, options: Sequence[str]) -> Mounted:
     """A bind mount with everything that is mounted below its source."""
     return {"destination": target, "type": "bind", "source": source, "options": ["rbind", *options]}
+
+
+def hooks(own: Hooks, asked: Sequence[Hook]) -> Hooks:
+    """Our own hooks, and behind them those of a request."""
+    found = {when: list(each) for when, each in own.items()}
+    for hook in asked:
+        entry: dict[str, object] = {"path": hook.path, "args": hook.args or (hook.path,), "env": hook.env}
+        if hook.timeout is not None:
+            entry["timeout"] = hook.timeout
+        found.setdefault(hook.when, []).append(entry)
+    return found
 
 
 def _annotations(system_calls: Filter | None) -> dict[str, str]:

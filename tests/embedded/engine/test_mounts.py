@@ -140,7 +140,7 @@ def test_devices_and_privileges(lab: Lab, build: Build, tmp_path: Path) -> None:
     assert sandbox & 1 << 21 == 0  # CAP_SYS_ADMIN
     assert insecure & 1 << 21
     assert [event.text for event in lab.events if isinstance(event, Notice)] == [
-        "The step runs without the device vendor.com/gpu=all: there are none on the embedded engine."
+        "The step runs without the device vendor.com/gpu=all: this machine has none."
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dockerception.cli.privileges import entitlement, secret, ssh
+from dockerception.cli.privileges import secret, ssh
 from dockerception.context.compose import empty
 from dockerception.engines import secrets
 from dockerception.engines.base import Secret, SshAgent
@@ -92,13 +92,6 @@ def test_agents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", agent)
     assert ssh("default") == SshAgent(id="default", socket=agent)
     assert secrets.socket_of(SshAgent(id="default")) == agent
-
-
-def test_entitlements() -> None:
-    assert entitlement("security.insecure") == "security.insecure"
-    with pytest.raises(UsageError, match="“all” is nothing that could be allowed") as caught:
-        entitlement("all")
-    assert caught.value.hint == "it is security.insecure or network.host"
 
 
 def test_what_buildkit_is_told() -> None:

@@ -64,7 +64,8 @@ def test_options_reach_the_request(run: Run, requests: list[BuildRequest], monke
         " --build-arg UNSET --build-context golang=apt://?include=golang-go --label a=b --label c --no-cache"
         " --no-cache-filter one,two --no-cache-filter emit --pull --network none --platform linux/amd64 --load"
         " --output type=oci,dest=out.tar --runtime-file Run --runtime-dockerfile run/Dockerfile --emit-timeout 90s"
-        " --max-context 2g --isolation oci --runtime crun --builder-tag=b:1 src -- make -j dist"
+        " --max-context 2g --isolation oci --runtime crun --builder-tag=b:1 --allow device=a.b/c=d --cdi-spec-dir /etc"
+        " --annotation k=v src -- make -j dist"
     )
     assert run(*line.split()).code == 0
     assert requests == [
@@ -81,7 +82,12 @@ def test_options_reach_the_request(run: Run, requests: list[BuildRequest], monke
             pull=True,
             network="none",
             platforms=(Platform("linux", "amd64"),),
-            outputs=(Output(type="oci", destination="out.tar"), Output(type="load")),
+            outputs=(
+                Output(type="oci", destination="out.tar", attributes=(("annotation-manifest.k", "v"),)),
+                Output(type="load", attributes=(("annotation-manifest.k", "v"),)),
+            ),
+            allow=frozenset({"device=a.b/c=d"}),
+            cdi_spec_dirs=("/etc",),
             builder_tag="docker.io/library/b:1",
             runtime_file="Run",
             runtime_dockerfile="run/Dockerfile",

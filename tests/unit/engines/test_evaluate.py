@@ -213,8 +213,6 @@ def test_nested_builds_are_taken_apart_before(body: str) -> None:
         ("RUN --mount=type=cache y", "/ as its target", "WORKDIR"),
         ("RUN --mount=type=tmpfs,target=../.. y", "/ as its target", "absolute target"),
         ("RUN --mount=type=cache,target=/c,source=x y", "source but no from", "from=NAME"),
-        ("RUN --device=vendor.com/gpu=all,required y", "requires a device", "without “required”"),
-        ("RUN --device=vendor.com/gpu=all,required=true y", "--device=vendor.com/gpu=all,required=true", "buildx"),
     ],
 )
 def test_a_run_that_can_not_be_executed_as_it_is_written(body: str, message: str, hint: str) -> None:

@@ -1,5 +1,6 @@
 """Instructions: nodes given their meaning, one frozen class each; expanded, and printed back."""
 
+from .devices import Device, read_device
 from .expansion import expand_instruction, resolve_arguments
 from .printing import print_instruction
 from .reading import parse_instruction, read_instructions
@@ -43,6 +44,7 @@ __all__ = [
     "Build",
     "Cmd",
     "Copy",
+    "Device",
     "Entrypoint",
     "Env",
     "Exec",
@@ -70,6 +72,7 @@ __all__ = [
     "is_remote",
     "parse_instruction",
     "print_instruction",
+    "read_device",
     "read_instructions",
     "resolve_arguments",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from ...context.archives import Archives
 from ...context.base import Context
@@ -27,6 +28,9 @@ from .reading import Bound
 from .run_mounts import RunMounts
 from .running import run_step
 from .values import Step
+
+if TYPE_CHECKING:
+    from .cdi.edits import Edits
 
 
 class Executor:
@@ -77,8 +81,7 @@ class Executor:
     ) -> Layer:
         self._faces.trees(stack)
         upper = self._store.temporary(".upper")
-        if instruction.devices:
-            self._report(Notice(text=_no_devices(instruction), severity="warning"))
+        devices = self._devices(instruction)
         with self._mounts.ready(instruction, bound, step.config.working_dir) as ready:
             run_step(
                 instruction,
@@ -87,6 +90,7 @@ class Executor:
                 user=_user(self._below(stack), step.config.user),
                 upper=upper,
                 ready=ready,
+                devices=devices,
                 sandbox=self._sandbox(),
                 store=self._store,
                 settings=self._level.settings,
@@ -95,6 +99,24 @@ class Executor:
             )
         self._sandbox().sync()
         return self._store.layers.add_tree(upper)
+
+    def _devices(self, instruction: ins.Run) -> Edits | None:
+        """What the devices of this machine that a RUN asks for add to its container."""
+        if not instruction.devices:
+            return None
+        from .cdi import edits, registry
+        from .cdi.allowing import Allowed
+
+        settings = self._level.settings
+        found = registry.load(settings.cdi_spec_dirs or registry.DIRECTORIES)
+        wanted = [ins.read_device(text) for text in instruction.devices]
+        made = edits.of_devices(wanted, found, Allowed.of(settings.allow))
+        for problem in found.problems:
+            self._report(Notice(text=problem, severity="warning"))
+        for name in made.missing:
+            text = f"The step runs without the device {name}: this machine has none."
+            self._report(Notice(text=text, severity="warning"))
+        return made
 
     def _copy(
         self,
@@ -172,10 +194,6 @@ class Executor:
 
     def _below(self, stack: Sequence[str]) -> Context:
         return self._faces.view(stack, "the image so far")
-
-
-def _no_devices(instruction: ins.Run) -> str:
-    return f"The step runs without the device {', '.join(instruction.devices)}: there are none on the embedded engine."
 
 
 def _user(below: Context, spec: str) -> User:

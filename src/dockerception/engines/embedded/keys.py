@@ -44,7 +44,7 @@ def run_parts(instruction: ins.Run, step: Step, network: str, shown: tuple[objec
         ("user", config.user),
         ("network", network if instruction.network == "default" else instruction.network),
         ("security", instruction.security),
-        ("devices", instruction.devices),
+        ("devices", tuple(("device", ins.read_device(text).name) for text in instruction.devices)),
         ("script", instruction.command.content if isinstance(instruction.command, ins.Script) else ""),
         (
             "mounts",

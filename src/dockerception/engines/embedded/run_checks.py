@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from ...dockerfile import instructions as ins
-from ...errors import DockerfileError, UnsupportedError
-from ..base import INSECURE, Settings
+from ...errors import DockerfileError
+from ..base import Settings
+from ..privileges import INSECURE
 from . import mount_names
-
-_TRUE: Final = ("required", "required=true", "required=1")
 
 
 def check_run(instruction: ins.Run, working_dir: str, settings: Settings) -> None:
@@ -31,9 +28,4 @@ def check_run(instruction: ins.Run, working_dir: str, settings: Settings) -> Non
             hint=f"if you trust this Dockerfile: --allow {INSECURE}",
         )
     for device in instruction.devices:
-        if any(word.strip().lower() in _TRUE for word in device.split(",")):
-            raise UnsupportedError(
-                f"RUN --device={device} requires a device of the Container Device Interface (CDI); the embedded engine"
-                " has none.",
-                hint="without “required” the step runs without the device; or use --engine buildx",
-            )
+        ins.read_device(device)

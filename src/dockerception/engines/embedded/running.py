@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ...context.base import Context
 from ...context.lookup_user import User, process_user
@@ -25,6 +25,9 @@ from .scope import environment_of
 from .step_hints import hint_for
 from .values import Step
 
+if TYPE_CHECKING:
+    from .cdi.edits import Edits
+
 _TAIL_BYTES: Final = 8192
 _TAIL_LINES: Final = 20
 _CHUNK: Final = 1 << 16
@@ -43,29 +46,32 @@ def run_step(
     user: User,
     upper: str,
     ready: Ready,
+    devices: Edits | None,
     sandbox: Sandbox,
     store: Store,
     settings: Settings,
     sink: Sink,
     stop: Stop,
 ) -> None:
-    """Execute a RUN with its mounts ``ready``; its changes are in ``upper`` afterwards.
+    """Execute a RUN with its mounts ``ready``, and what ``devices`` add; its changes are in ``upper`` afterwards.
 
     Raises ``StepError`` unless it exits with 0, ``MachineError`` for a program of a machine that this one can't be,
     ``StoppedError`` when it was killed because of ``stop``.
     """
+    added = {} if devices is None else devices.environment
     request = RunRequest(
         layers=tuple(stack),
         args=configuring.command_line(instruction.command, step.config.shell),
         upper=upper,
         work=store.temporary(".work"),
-        environment=_environment(step, settings.proxies, user, ready.environment),
+        environment=_environment(step, settings.proxies, user, {**added, **ready.environment}),
         cwd=configuring.absolute("", step.config.working_dir),
-        mounts=ready.mounts,
+        mounts=ready.mounts if devices is None else (*ready.mounts, *devices.mounts),
         network="none" if "none" in (instruction.network, settings.network) else "host",
         uid=user.uid,
         gid=user.gid,
-        additional_gids=_all_groups(user),
+        additional_gids=_all_groups(user, () if devices is None else devices.groups),
+        hooks=() if devices is None else devices.hooks,
         is_privileged=instruction.security == "insecure",
         limits=settings.limits,
     )
@@ -192,9 +198,9 @@ def _identity(files: Context, user: str, config: ContainerConfig) -> User:
         raise kind(error.message, hint=error.hint) from error
 
 
-def _all_groups(user: User) -> tuple[int, ...]:
+def _all_groups(user: User, more: Sequence[int] = ()) -> tuple[int, ...]:
     """The additional groups as Docker sets them: the primary one is among them."""
-    return tuple(dict.fromkeys((user.gid, *user.groups)))
+    return tuple(dict.fromkeys((user.gid, *user.groups, *more)))
 
 
 def _set_home(environment: dict[str, str], user: User) -> None:

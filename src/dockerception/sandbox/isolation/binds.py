@@ -48,7 +48,9 @@ class Binds:
             self._mount("tmpfs", placed.target, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
         else:
             self._bind(prepared.path, placed.target, is_recursive=True)
-        if mount.is_readonly or mount.kind in ("secret", "script"):
+        if mount.kind == "device":
+            self._remount(placed.target, linux.MS_RDONLY | linux.MS_NOSUID | linux.MS_NOEXEC)
+        elif mount.is_readonly or mount.kind in ("secret", "script"):
             self._remount(placed.target, linux.MS_RDONLY | linux.MS_NODEV | linux.MS_NOSUID)
 
     def undo(self) -> None:

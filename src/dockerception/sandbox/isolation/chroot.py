@@ -32,6 +32,11 @@ def run(ground: Ground, session: Session) -> RunResult:
             hint="dockerception doctor says why there are none here; or let the step have the network",
         )
     limiting.check_chroot(ground.request.limits)
+    if ground.request.hooks:
+        raise MachineError(
+            f"In a chroot nothing calls the hook {ground.request.hooks[0].path} of a device.",
+            hint="it takes a container: dockerception doctor says why there are none here",
+        )
     linux.adopt_orphans()
     with limiting.groups(ground.request.limits) as groups, showing.shown(ground, session):
         return _run(ground, session, groups)

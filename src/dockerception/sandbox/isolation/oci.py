@@ -32,7 +32,8 @@ def _run(ground: Ground, which: Runtime, session: Session, groups: list[cgroups.
     if which.name == "crun" and os.path.isdir(_CGROUPS):
         # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
         linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
-    _write_config(ground, session, _filter(ground.request, which, session.root), limiting.hooks(groups))
+    hooks = spec.hooks(limiting.hooks(groups), ground.request.hooks)
+    _write_config(ground, session, _filter(ground.request, which, session.root), hooks)
     bundle = session.mounts
     os.chdir(bundle)
     linux.adopt_orphans()
@@ -52,6 +53,9 @@ def _run(ground: Ground, which: Runtime, session: Session, groups: list[cgroups.
     for descriptor in (stdout, stderr):
         os.close(descriptor)  # else the reader of the container's stdout would wait for us, too
     ended = watching.wait_for(_Container(child, bundle, stdin), session, ground.request.limits.timeout)
+    if ground.request.hooks and ended.returncode and not os.path.exists(f"{bundle}/pid"):
+        said = _read(f"{bundle}/log").strip() or "the runtime does not say which"
+        return runtime.not_started("runtime", f"The container could not be started: a hook of a device failed: {said}.")
     return limiting.judged(runtime.result(ended.returncode, _read(f"{bundle}/log")), ended, groups)
 
 

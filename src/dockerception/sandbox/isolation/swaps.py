@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import MachineError
 from ...oci import entry
-from .. import copies, mountpoints, owners, removal, rootpath
+from .. import copies, mountpoints, nodes, owners, removal, rootpath
 from ..mounts import Placed
 from . import Ground, showing
 
@@ -60,6 +60,10 @@ class Swaps:
             self._swap(placed.target, self._copy(path))
         elif mount.kind == "tmpfs":
             self._swap(placed.target, self._make_directory(placed))
+        elif mount.kind == "device":
+            node = f"{self._scratch}/node-{len(self._done)}"
+            nodes.copy(path, node)
+            self._swap(placed.target, node)
         else:
             self._swap(placed.target, path)  # made for this run alone
 
