@@ -32,7 +32,7 @@ def fuzz(target: str) -> None:
 
     with atheris.instrument_imports(include=["dockerception"]):
         from hostile import targets  # noqa: PLC0415
-    options = [f"-max_total_time={SECONDS}", "-timeout=20", "-rss_limit_mb=2048", "-max_len=65536"]
+    options = [f"-max_total_time={SECONDS}", "-timeout=60", "-rss_limit_mb=2048", "-max_len=65536"]
     options += [f"-artifact_prefix={KEPT}/{target}-", str(KEPT / target)]
     atheris.Setup([sys.argv[0], *options], targets.TARGETS[target])
     atheris.Fuzz()

@@ -99,7 +99,7 @@ _TEXTS: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     "config": (
         b'engine = "buildx:a"\nkeep-storage = "50g"\n[registries."h:1"]\nmirrors = ["https://a"]\ninsecure = true\n',
-        b"a = " + b"[" * 9_000, b"a = " + b"{a=" * 900, b"a." * 9_000 + b"b = 1", b"[registries]\nx = 1\n",
+        b"a = " + b"[" * 9_000, b"a = " + b"{a=" * 900, b"a." * 900 + b"b = 1", b"[registries]\nx = 1\n",
         b'keep-storage = "' + b"9" * 400 + b'p"', b"keep-storage = 5", b"a = 1979-99-99", b"a = " + b"9" * 5_000,
         b'registries = "x"', b'[registries."h"]\nca = [1]\n', b"engine = '''\n" + b"\\" * 999,
     ),
