@@ -32,7 +32,7 @@ def read_run(node: Node, escape: str) -> Run:
         mounts=tuple(read_mount(text) for text in flags.all("mount")),
         network=_choice(flags, "network", _NETWORKS),
         security=_choice(flags, "security", _SECURITIES),
-        devices=flags.all("device"),
+        devices=tuple(filter(None, flags.all("device"))),
         heredocs=node.heredocs,
         location=lines(node),
         original=node.original,
