@@ -21,6 +21,7 @@ _BLANKS = re.compile("[\\t\\v\\f\\r ]+")
 _ESCAPE = re.compile(
     r"(\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
 )
+_BRACKET_OR_STRING = re.compile(r'"(?:\\.|[^"\\])*"|[\[\]]', re.DOTALL)
 _WIDEST_LINE = 160
 _LONGEST_SLIP = 40
 
@@ -32,14 +33,15 @@ def split_arguments(text: str, cuts: int = 0) -> list[str]:
 
 
 def read_json(text: str) -> tuple[str, ...] | None:
-    """The strings of a JSON array, or ``None`` where ``text`` is no JSON array: then it is the shell form.
+    """The strings of a JSON array, or ``None`` where ``text`` begins with no JSON array: then it is the shell form.
 
-    Raises ``DockerfileError`` for an array that holds anything but strings, as BuildKit does.
+    As in BuildKit nothing behind the array counts.  Raises ``DockerfileError`` for an array that holds anything but
+    strings, as BuildKit does.
     """
     if not text.startswith("["):
         return None
     try:
-        whole = _ESCAPE.sub(lambda escape: r"\ufffd" if escape[2] else escape[0], text)
+        whole = _ESCAPE.sub(lambda escape: r"\ufffd" if escape[2] else escape[0], _first_array(text))
         values = msgspec.json.decode(whole.encode("utf-8", "surrogatepass"), type=list[object])
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return None
@@ -51,6 +53,16 @@ def read_json(text: str) -> tuple[str, ...] | None:
     if any("\0" in value for value in strings):
         raise DockerfileError("A string of this JSON array holds a NUL character.", hint="no path or argument can")
     return strings
+
+
+def _first_array(text: str) -> str:
+    """``text`` up to the bracket that closes the first one; all of it if none does."""
+    depth = 0
+    for mark in _BRACKET_OR_STRING.finditer(text):
+        depth += {"[": 1, "]": -1}.get(mark[0], 0)
+        if depth == 0:
+            return text[: mark.end()]
+    return text
 
 
 def write_json(strings: Iterable[str]) -> str:

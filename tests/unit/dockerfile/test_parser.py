@@ -130,6 +130,7 @@ def test_here_documents(head: str, lines: str, expected: list[tuple[str, str, bo
         "RUN <<<E",
         'RUN ["<<E"]',
         'RUN ["cat", "<<E"]',
+        'RUN ["cat"] <<E',
         "USER <<E",
         "RUN <<",
         "RUN <<-",

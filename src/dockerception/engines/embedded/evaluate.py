@@ -110,11 +110,11 @@ class Evaluator:
             raise self._located(DockerfileError(message, hint=error.hint), stage.base) from error
 
     def _base(self, stage: Stage, name: str, platform: Platform) -> Base:
-        if name.lower() == "scratch":  # before named contexts, as in BuildKit
-            return Base(name="scratch")
         earlier = None if name.isdigit() else self.find(name, stage.index)
         if earlier is not None:
             return Base(name=name, stage=self.stage(earlier.index))
+        if name.lower() == "scratch":  # behind stages and before named contexts, as in BuildKit
+            return Base(name="scratch")
         try:
             return self._resolve_image(name, platform)
         except DockerceptionError as error:
