@@ -1,4 +1,4 @@
-"""Device nodes that a run is given: the machine's own, or nodes with the same numbers and another owner or mode.
+"""Device nodes that a run is given: the machine's own, or others with their numbers.
 
 Whatever else a container sees is ``nodev``, so it can open these only, besides those of every ``/dev``.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 
 from ..errors import MachineError
 from . import linux
 from .messages import Mount
+from .spec import MACHINE_NODES
 from .worker import Session
 
 
@@ -32,6 +34,25 @@ def prepare(mount: Mount, name: str, session: Session) -> str:
     if mount.mode is not None:
         os.chmod(path, mount.mode)
     return path
+
+
+def own(names: Iterable[str], mounts: str) -> str:
+    """A directory with nodes like those of the machine's ``/dev``, as far as there are such, for one container alone:
+    what that makes of their modes and owners is its own business.  It is the machine's ``/dev`` where none can be made.
+
+    ``mounts`` is where this process may mount, unseen by others.
+    """
+    folder = f"{mounts}/nodes"
+    os.mkdir(folder, 0o755)
+    linux.mount("tmpfs", folder, "tmpfs", linux.MS_NOSUID | linux.MS_NOEXEC, "mode=755,size=64k")
+    try:
+        for name in names:
+            if os.path.exists(f"{MACHINE_NODES}/{name}"):
+                os.makedirs(os.path.dirname(f"{folder}/{name}"), exist_ok=True)
+                copy(f"{MACHINE_NODES}/{name}", f"{folder}/{name}")
+    except MachineError:
+        return MACHINE_NODES
+    return folder
 
 
 def copy(source: str, path: str) -> None:

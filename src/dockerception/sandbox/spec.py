@@ -17,6 +17,8 @@ DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 SYSTEM_FOLDERS: Final = ("dev", "proc", "sys")
 """Directories of the root that are always mounted on."""
 
+MACHINE_NODES: Final = "/dev"
+
 PATH: Final = f"PATH={DEFAULT_PATH}"
 
 _VERSION: Final = "1.0.2"
@@ -47,11 +49,12 @@ def config(
     terminal_size: tuple[int, int],
     system_calls: Filter | None = None,
     hooks: Hooks | None = None,
+    nodes: str = MACHINE_NODES,
 ) -> dict[str, object]:
     """The whole document.  ``mounts`` are those of the request and the files of ``/etc``, resolved already.
 
     ``is_user_namespace``: the helper is not the machine's root.  ``has_tty_group``: group 5 is mapped there.
-    ``terminal_size`` is in rows and columns.
+    ``terminal_size`` is in rows and columns.  ``nodes`` is the directory that the nodes of ``/dev`` are in.
     """
     namespaces = ["mount", "pid", "ipc", "uts", "cgroup"]
     if request.network == "none":
@@ -61,7 +64,11 @@ def config(
         "process": _process(request, terminal_size),
         "root": {"path": root, "readonly": request.has_readonly_root},
         "hostname": request.hostname,
-        "mounts": [*_system_mounts(request, is_user_namespace, has_tty_group), *mounts, _root_guard(request, root)],
+        "mounts": [
+            *_system_mounts(request, is_user_namespace, has_tty_group, nodes),
+            *mounts,
+            _root_guard(request, root),
+        ],
         "linux": {
             "namespaces": [{"type": name} for name in namespaces],
             "maskedPaths": () if request.is_privileged else security.MASKED_PATHS,
@@ -138,7 +145,7 @@ def _ulimit(limit: Ulimit) -> dict[str, object]:
     return {"type": f"RLIMIT_{limit.name.upper()}", "soft": soft, "hard": hard}
 
 
-def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: bool) -> list[Mounted]:
+def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: bool, nodes: str) -> list[Mounted]:
     terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if has_tty_group:
         terminals.append("gid=5")
@@ -146,7 +153,7 @@ def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: 
     return [
         _special("/proc", "proc", _PRIVATE),
         _special("/dev", "tmpfs", ["nosuid", "nodev", "strictatime", "mode=755", "size=65536k"]),
-        *(_device(name) for name in _devices(request) if os.path.exists(f"/dev/{name}")),
+        *(_device(name, nodes) for name in device_names(request) if os.path.exists(f"{nodes}/{name}")),
         _special("/dev/pts", "devpts", terminals),
         _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", shared]),  # noqa: S108  the container's own
         _special("/dev/mqueue", "mqueue", _PRIVATE),
@@ -160,14 +167,16 @@ def _root_guard(request: RunRequest, root: str) -> Mounted:
     return {"destination": "/.", "type": "bind", "source": root, "options": options}
 
 
-def _devices(request: RunRequest) -> tuple[str, ...]:
+def device_names(request: RunRequest) -> tuple[str, ...]:
+    """The nodes of a container's ``/dev``, as far as the machine has them."""
     return (*_DEVICES, *privileged.DEVICES) if request.is_privileged else _DEVICES
 
 
-def _device(name: str) -> Mounted:
-    # A node made in the container's own /dev would not work there (nodev); the host's own, bound, does.
-    options = ["bind", "nosuid", "noexec"]
-    return {"destination": f"/dev/{name}", "type": "bind", "source": f"/dev/{name}", "options": options}
+def _device(name: str, nodes: str) -> Mounted:
+    # A node made in the container's own /dev would not work there (nodev); one that is bound does.  The machine's own
+    # is read-only, which keeps nobody from writing to what it stands for, but from changing its mode for all.
+    options = ["bind", "nosuid", "noexec", *(["ro"] if nodes == MACHINE_NODES else [])]
+    return {"destination": f"/dev/{name}", "type": "bind", "source": f"{nodes}/{name}", "options": options}
 
 
 def _sys(request: RunRequest, is_user_namespace: bool) -> Mounted:

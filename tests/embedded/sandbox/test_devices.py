@@ -59,6 +59,18 @@ def test_a_node_of_the_machine_can_be_used(lab: Lab, place: str) -> None:
     assert os.stat("/dev/zero").st_mode == before.st_mode
 
 
+@pytest.mark.parametrize("place", ["oci", *PLACES])
+def test_nothing_changes_the_machines_own_nodes(lab: Lab, place: str) -> None:
+    before = {name: os.stat(f"/dev/{name}") for name in ("full", "null", "zero")}
+    script = "chmod 600 /dev/full && chown 7:8 /dev/full && stat -c '%a %u %g' /dev/full; echo x > /dev/null"
+    with standing_on(lab, place) if place != "oci" else Sandbox(str(lab.root)) as sandbox:
+        result, said = run(sandbox, args=("sh", "-c", script))
+    assert (result.returncode, said) == (0, "600 7 8\n")
+    for name, status in before.items():
+        found = os.stat(f"/dev/{name}")
+        assert (found.st_mode, found.st_uid, found.st_gid) == (status.st_mode, status.st_uid, status.st_gid)
+
+
 def test_the_machines_node_keeps_its_mode_and_owner(lab: Lab) -> None:
     before = os.stat("/dev/zero")
     script = "chmod 600 /dev/mine; chown 7:8 /dev/mine; stat -c '%a %u' /dev/mine"

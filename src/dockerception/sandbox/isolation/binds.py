@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from .. import linux, mountpoints
+from .. import linux, mountpoints, nodes
 from ..mounts import Placed
 from . import Ground, showing
 
@@ -13,9 +13,10 @@ _PRIVATE: Final = linux.MS_NOSUID | linux.MS_NOEXEC | linux.MS_NODEV
 
 
 class Binds:
-    """See ``showing.Way``."""
+    """See ``showing.Way``.  ``mounts`` is where this process may mount, unseen by others."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, ground: Ground, mounts: str) -> None:
+        self._mounts = mounts
         self._root = ground.root
         self._descriptor = ground.descriptor
         self._mounted: list[str] = []
@@ -24,11 +25,12 @@ class Binds:
         self._mount("proc", "proc", "proc", _PRIVATE)
         self._bind("/sys", "sys", is_recursive=True)
         self._mount("tmpfs", "dev", "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, "mode=755,size=65536k")
+        source = nodes.own(showing.DEVICES, self._mounts)
         for name in showing.DEVICES:
-            if os.path.exists(f"/dev/{name}"):
-                # A node made here would not work (nodev); the machine's own, bound, does.
+            if os.path.exists(f"{source}/{name}"):
+                # A node made here would not work (nodev); one that is bound does.
                 self._touch(f"dev/{name}", is_directory=False)
-                self._bind(f"/dev/{name}", f"dev/{name}")
+                self._bind(f"{source}/{name}", f"dev/{name}")
         for name, target in showing.LINKS.items():
             os.symlink(target, f"{self._root}/dev/{name}")
         for name, kind, options in (

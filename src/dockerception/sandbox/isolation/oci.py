@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from ...errors import MachineError
-from .. import cgroups, filters, limiting, linux, mounts, runtime, seccomp, spec, watching
+from .. import cgroups, filters, limiting, linux, mounts, nodes, runtime, seccomp, spec, watching
 from ..calls import Runtime
 from ..messages import RunRequest, RunResult
 from ..worker import Session
@@ -93,15 +93,17 @@ def _filter(request: RunRequest, which: Runtime, root: str) -> spec.Filter | Non
 
 def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | None, hooks: spec.Hooks) -> None:
     request = ground.request
+    is_user_namespace = not _maps(_read("/proc/self/uid_map"), 2**32 - 2)
     document = spec.config(
         request,
         ground.root,
         [mounts.in_bundle(each) for each in ground.shown],
-        is_user_namespace=not _maps(_read("/proc/self/uid_map"), 2**32 - 2),
+        is_user_namespace=is_user_namespace,
         has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
         terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),
         system_calls=system_calls,
         hooks=hooks,
+        nodes=spec.MACHINE_NODES if is_user_namespace else nodes.own(spec.device_names(request), session.mounts),
     )
     with open(f"{session.mounts}/config.json", "wb") as file:
         file.write(msgspec.json.encode(document))

@@ -56,7 +56,7 @@ def _way(ground: Ground, session: Session) -> Way:
     if session.has_namespaces:
         from .binds import Binds
 
-        return Binds(ground)
+        return Binds(ground, session.mounts)
     from .swaps import Swaps
 
     return Swaps(ground)
