@@ -80,6 +80,7 @@ _TEXTS: Final[dict[str, tuple[bytes, ...]]] = {
         b"https://other.example/x", b"//h/../..", b"http://[::1", b"http://a]b/", b"https://h:port/", b"https://h:99999/",
         b"Wed, 21 Oct 2015 07:28:00 GMT", b"Wed, 31 Feb 99999999999 99:99:99 +9999", b"Mon, 1 Jan", b", , ,",
         b"5", b"99999999999999999999", b"-1", b"1e5", "\u0661".encode(), b"Thu, 1 Jan 1970 00:00:00 -9999999999",
+        b"5,5 Oct 88888888888888888888 78:88", b"Fri, 31 Dec 9999 23:59:59 -2359",
     ),
     "token": (
         b'Bearer realm="https://h/t",scope="a b"\n{"token":"t","expires_in":300,"refresh_token":"r"}',

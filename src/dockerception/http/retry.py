@@ -49,7 +49,6 @@ def retry_after(value: str, now: float) -> float | None:
     if not value:
         return None
     try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (ValueError, OverflowError):  # a year of twenty digits
         return None
-    return max(0.0, moment.timestamp() - now)
