@@ -6,14 +6,15 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
-PROGRAM = Path(sys.executable).with_name("dockerception")
+from support import place
+
+PROGRAM = place.PROGRAM
 _DEADLINE_SECONDS = 60.0
 _KEPT_VARIABLES = ("PATH", "HOME", "LANG", "PYTHONPATH")
 

@@ -7,7 +7,9 @@ A folder holds a build context with its ``Dockerfile``, and beside it three name
     ``arguments`` for the build command, where ``{context}`` stands for the context's path; ``stream``: the context is
     given as a tar on stdin; ``fails``: both must fail, ours with this exit code.  What we do otherwise on purpose, with
     a ``reason``: ``differences``, a list of ``where`` (as the judge names it, ``*`` allowed), and ``refused``, the
-    ``exit`` code that we end with though the peer builds an image.
+    ``exit`` code that we end with though the peer builds an image.  ``elsewhere``: what a place lacks for the case, by
+    its name (``user``, ``single-id``, ``container``): a ``reason``, and ``differences`` there, or the ``exit`` code and
+    what the error ``says``.
 ``prepare``
     A shell script that makes what git can't keep: special modes, links, empty directories, archives.
 ``base/``
@@ -46,6 +48,15 @@ class Refused(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: str
 
 
+class Lacking(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a place can't do for a case, and why: an error with this exit code that says this, or these differences."""
+
+    reason: str
+    exit: int = 0
+    says: str = ""
+    differences: tuple[str, ...] = ()
+
+
 class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The content of ``expect.json``."""
 
@@ -56,6 +67,7 @@ class Expect(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fails: int = 0
     refused: Refused | None = None
     differences: tuple[Deliberate, ...] = ()
+    elsewhere: dict[str, Lacking] = {}
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -113,6 +125,23 @@ def load(name: str, work: Path) -> Case:
     if base:
         shutil.copytree(source / "base", base)
     return Case(name, _expect(name), context, base)
+
+
+def pack(case: Case, target: Path) -> Path:
+    """Write the prepared context and base as one tar that :func:`unpack` reads; returns ``target``."""
+    with tarfile.open(target, "w") as archive:
+        for folder in filter(None, (case.context, case.base)):
+            archive.add(folder, arcname=folder.name)
+    return target
+
+
+def unpack(name: str, packed: Path, work: Path) -> Case:
+    """The case that was packed, in the empty folder ``work``; its files belong to whoever unpacks it."""
+    with tarfile.open(packed) as archive:
+        archive.extraction_filter = lambda member, _: member  # all modes; extractall(filter=…) is newer than 3.11.2
+        archive.extractall(work)
+    base = work / "base"
+    return Case(name, _expect(name), work / "context", base if base.exists() else None)
 
 
 def _expect(name: str) -> Expect:

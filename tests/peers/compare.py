@@ -46,7 +46,11 @@ class Difference(msgspec.Struct, frozen=True):
 
 def compare(expected: Path, got: Path) -> list[Difference]:
     """All differences between two archives, the files' first; empty when they hold the same image."""
-    left, right = read_image(expected), read_image(got)
+    return differences(read_image(expected), read_image(got))
+
+
+def differences(left: SavedImage, right: SavedImage) -> list[Difference]:
+    """The same of two images that are read already."""
     return [*_tree_differences(left.tree, right.tree), *_config_differences(left, right)]
 
 
@@ -102,10 +106,10 @@ def _group(links: dict[str, tuple[str, ...]], path: str) -> str:
 
 def main(arguments: list[str]) -> int:
     """Print the differences; 0 when there are none, 1 otherwise."""
-    differences = compare(Path(arguments[0]), Path(arguments[1]))
-    for difference in differences:
+    found = compare(Path(arguments[0]), Path(arguments[1]))
+    for difference in found:
         print(difference)
-    return 1 if differences else 0
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

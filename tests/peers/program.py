@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from support.bases import Base
-
-_PROGRAM = Path(sys.executable).with_name("dockerception")
+from support.place import PROGRAM
 
 
 def assemble(
@@ -56,7 +54,7 @@ def _run(
     output: Path | None,
     arguments: Sequence[str],
 ) -> subprocess.CompletedProcess[bytes]:
-    command = [os.fspath(_PROGRAM), verb, "--tag", tag, "--progress", "plain", *arguments]
+    command = [os.fspath(PROGRAM), verb, "--tag", tag, "--progress", "plain", *arguments]
     for base in bases:
         command += ["--build-context", f"{base.name}=docker-archive:{base.archive}"]
     if output:

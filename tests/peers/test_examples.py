@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import socket
-import time
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,11 +11,11 @@ from peers.compare import compare
 from peers.program import assemble, build, succeed
 from support.bases import Base
 from support.docker import Docker
+from support.serving import answer, free_port
 
 Bases = Callable[[str], Base]
 EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ["go-hello", "go-onbuild", "go-scratch"]
-_START_SECONDS = 20.0
 
 
 def pipe(docker: Docker, name: str) -> str:
@@ -71,25 +68,3 @@ def served(docker: Docker, image: str) -> bytes:
         return answer(port)
     finally:
         docker.command("rm", "--force", container)
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        port: int = server.getsockname()[1]
-        return port
-
-
-def answer(port: int) -> bytes:
-    """What the server on this machine answers, once it has started."""
-    deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as response:
-                body: bytes = response.read()
-                return body
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)

@@ -30,9 +30,9 @@ def main() -> None:
     }
     results = []
     for arguments in json.load(sys.stdin):
-        command = [sys.executable, "-c", _MAIN, *(each.format(kit=kit, out=out) for each in arguments)]
-        if arguments[0] == "sh":
-            command = arguments
+        command = [each.replace("{kit}", kit).replace("{out}", out) for each in arguments]
+        if command[0] != "sh":
+            command = [sys.executable, "-c", _MAIN, *command]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, env=environment, cwd=out, check=False
         )

@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -63,24 +64,37 @@ class User(msgspec.Struct, frozen=True):
 class PlainContainer(msgspec.Struct, frozen=True):
     """A container as ``docker run`` makes them: no capability added, Docker's own seccomp profile, masked ``/proc``.
 
-    ``user`` other than 0 has no right at all in there.
+    ``volume`` is Docker's copy of the kit.  ``user`` other than 0 has no right at all in there.
     """
 
     docker: Docker
     image: str
+    volume: str
     user: str = "0"
 
     def run(self, kit: Path, commands: Sequence[Sequence[str]], out: Path) -> list[Result]:
-        options = ["--interactive", "--network=host", f"--user={self.user}"]
+        options = ["--interactive", "--network=host", f"--user={self.user}", f"--volume={self.volume}:/kit:ro"]
         command = ["/usr/bin/python3", "/kit/driver.py", "/tmp/out"]
         container = self.docker.command("create", *options, self.image, *command).stdout.decode().strip()
         try:
-            self.docker.command("cp", "--quiet", f"{kit}/.", f"{container}:/kit")
             started = self.docker.command("start", "--attach", "--interactive", container, stdin=_encode(commands))
             self.docker.command("cp", "--quiet", f"{container}:/tmp/out/images", out, check=False)
         finally:
             self.docker.command("rm", "--force", container)
         return msgspec.json.decode(started.stdout, type=list[Result])
+
+
+@contextmanager
+def kit_volume(docker: Docker, image: str, kit: Path) -> Iterator[str]:
+    """A volume with the kit in it, for :class:`PlainContainer`; gone afterwards."""
+    name = docker.command("volume", "create").stdout.decode().strip()
+    try:
+        container = docker.command("create", f"--volume={name}:/kit", image, "true").stdout.decode().strip()
+        docker.command("cp", "--quiet", f"{kit}/.", f"{container}:/kit")
+        docker.command("rm", container)
+        yield name
+    finally:
+        docker.command("volume", "rm", name)
 
 
 def _drive(command: Sequence[str | Path], commands: Sequence[Sequence[str]]) -> list[Result]:

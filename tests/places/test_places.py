@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from peers.compare import compare
-from places import kit as kits
 from places.places import Place, PlainContainer, Result, Root, User
-from support import cache
-from support.docker import Docker
 from support.users import new_user
 
 BUSYBOX = "--build-context=busybox=docker-archive:{kit}/bases/busybox.tar"
@@ -52,24 +48,6 @@ PRUNE = {
     "prune": ["prune", "--all", "--force"],
     "left": ["df"],
 }
-
-
-@pytest.fixture(scope="module")
-def kit() -> Iterator[Path]:
-    """Not in pytest's own folder, which is for its user only."""
-    with tempfile.TemporaryDirectory(prefix="dockerception-kit-", dir="/var/tmp") as folder:
-        yield kits.make(Path(folder))
-
-
-@pytest.fixture(scope="module")
-def container_image(docker: Docker) -> str:
-    """The image of the plain containers, in the oracle."""
-    rootfs = kits.machine_rootfs()
-    name = f"tests-places/{rootfs.name.removesuffix('.tar')}"
-    with cache.locked(cache.folder() / "places.load.lock"):
-        if not docker.has(name):
-            docker.import_rootfs(rootfs, name)
-    return name
 
 
 @pytest.fixture(scope="module")
@@ -144,10 +122,9 @@ def test_a_user_with_a_single_id(kit: Path, expected: tuple[dict[str, Result], P
 
 
 def test_a_plain_container(
-    kit: Path, expected: tuple[dict[str, Result], Path], docker: Docker, container_image: str, tmp_path: Path
+    kit: Path, expected: tuple[dict[str, Result], Path], container: PlainContainer, tmp_path: Path
 ) -> None:
-    place = PlainContainer(docker, container_image)
-    results, images = perform(place, kit, {**PIPE, **SYSTEM, **PRUNE}, tmp_path / "out")
+    results, images = perform(container, kit, {**PIPE, **SYSTEM, **PRUNE}, tmp_path / "out")
     judge_pipe(results)
     for step in SYSTEM:
         results[step].succeeded()
@@ -157,22 +134,23 @@ def test_a_plain_container(
     judge_end(results)
 
 
-def test_the_guide_in_a_plain_container(kit: Path, docker: Docker, container_image: str, tmp_path: Path) -> None:
+def test_the_guide_in_a_plain_container(kit: Path, container: PlainContainer, tmp_path: Path) -> None:
     (script,) = re.findall(r"```sh\n(.*?)```", GUIDE.read_text(), re.S)
     first = build("assemble", "copies", "--store=/var/tmp/dockerception", "--tag=busybox")
     prepare = f"set -e; cp -r /kit/cases/builder/. .; dockerception {' '.join(first)}; "
-    steps = prepare.replace("{kit}", "/kit") + script + "ls app.tar .cache/index.json"
-    (result,) = PlainContainer(docker, container_image).run(kit, [["sh", "-c", steps]], tmp_path / "out")
+    steps = prepare + script + "ls app.tar .cache/index.json"
+    (result,) = container.run(kit, [["sh", "-c", steps]], tmp_path / "out")
     assert "steps run in a chroot" in result.succeeded().stdout
     assert "warning" not in result.stderr
     assert result.stdout.endswith("hello from the runtime image\n.cache/index.json\napp.tar\n")
 
 
 def test_a_user_of_a_plain_container(
-    kit: Path, expected: tuple[dict[str, Result], Path], docker: Docker, container_image: str, tmp_path: Path
+    kit: Path, expected: tuple[dict[str, Result], Path], container: PlainContainer, tmp_path: Path
 ) -> None:
+    user = structs.replace(container, user="1234")
     commands = {name: PIPE[name] for name in ("other", "fails", "doctor")}
-    results, images = perform(PlainContainer(docker, container_image, "1234"), kit, commands, tmp_path / "out")
+    results, images = perform(user, kit, commands, tmp_path / "out")
     results["other"].succeeded()
     assert (results["fails"].code, results["doctor"].code) == (7, 7)
     assert "seccomp" in results["fails"].stderr

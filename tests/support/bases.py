@@ -14,6 +14,7 @@ import subprocess
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import msgspec
 
@@ -67,6 +68,29 @@ def golang() -> Base:
 BASES: dict[str, Callable[[], Base]] = {"busybox": busybox, "debian": debian, "golang": golang}
 
 
+def carried(name: str, folder: Path) -> Base:
+    """A base that was made elsewhere and is here as an image only."""
+    return Base(name=name, rootfs=folder / f"{name}.rootfs.tar", archive=folder / f"{name}.tar")
+
+
+def with_one_owner(base: Base, folder: Path) -> Base:
+    """The same files, all of them root's, in archives below ``folder``."""
+    rootfs, archive = folder / f"{base.name}.one-owner", folder / f"{base.name}.one-owner.tar"
+    if not archive.exists():
+        with tarfile.open(base.archive) as image:
+            (manifest,) = json.load(_file(image, "manifest.json"))
+            config = json.load(_file(image, manifest["Config"]))["config"]
+            with (
+                tarfile.open(fileobj=_file(image, manifest["Layers"][0])) as layer,
+                tarfile.open(rootfs, "w", format=tarfile.PAX_FORMAT) as target,
+            ):
+                for member in layer:
+                    member.uid, member.gid, member.uname, member.gname = 0, 0, "", ""
+                    target.addfile(member, layer.extractfile(member) if member.isreg() else None)
+        image_archive(rootfs, base.name, config, archive)
+    return Base(name=base.name, rootfs=rootfs, archive=archive)
+
+
 def image_archive(rootfs: Path, name: str, config: dict[str, object], target: Path) -> None:
     """Write a docker-archive of one layer.  The same tar, name and config give the same bytes."""
     with rootfs.open("rb") as file:
@@ -111,6 +135,13 @@ def run_mmdebstrap(command: tuple[str, ...] | list[str], target: Path) -> None:
     need("mmdebstrap")
     environment = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH)}
     subprocess.run([*command, os.fspath(target)], check=True, env=environment, stdin=subprocess.DEVNULL)
+
+
+def _file(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+    file = archive.extractfile(name)
+    if file is None:
+        raise ValueError(f"{archive.name!r} has no file {name}")
+    return file
 
 
 def _add_file(archive: tarfile.TarFile, name: str, content: io.BufferedIOBase, size: int) -> None:

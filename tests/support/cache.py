@@ -27,18 +27,19 @@ def recipe_key(*recipe: str) -> str:
     return hashlib.sha256("\0".join(recipe).encode()).hexdigest()[:12]
 
 
-def once(name: str, make: Callable[[Path], None]) -> Path:
-    """The file or folder ``name`` in the cache; ``make(path)`` makes it when it is missing.
+def once(name: str, make: Callable[[Path], None], home: Path | None = None) -> Path:
+    """The file or folder ``name`` in the cache, or in another folder; ``make(path)`` makes it when it is missing.
 
     Processes that ask at the same time make it once.  ``make`` writes to a temporary name, so what has the final name
     is whole.
     """
-    final = folder() / name
+    home = home or folder()
+    final = home / name
     if final.exists():
         return final
-    with locked(folder() / f"{name}.lock"):
+    with locked(home / f"{name}.lock"):
         if not final.exists():
-            partial = folder() / f"{name}.partial"
+            partial = home / f"{name}.partial"
             _remove(partial)
             make(partial)
             partial.rename(final)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.util
 import os
 import shutil
@@ -37,16 +38,22 @@ def new_user(name: str, *, has_subordinate_ids: bool = True) -> Iterator[str]:
         subprocess.run([need("userdel"), "--remove", name], check=True, capture_output=True)
 
 
-def copy_program(folder: Path) -> Path:
-    """Copy dockerception and all that it needs into the new ``folder``, which every user can read; returns it."""
+def copy_program(folder: Path, *more: str) -> Path:
+    """Copy dockerception, all that it needs and more packages into the new ``folder``, which every user can read.
+
+    They are compiled there, as they are where a program is installed.  Returns the folder.
+    """
     folder.mkdir()
-    for name in _PACKAGES:
+    for name in (*_PACKAGES, *more):
         spec = importlib.util.find_spec(name)
         if spec is None:
             continue  # not needed by this version of Python
+        if spec.origin and not spec.submodule_search_locations:
+            shutil.copy2(spec.origin, folder)
         for source in map(Path, spec.submodule_search_locations or ()):
             ignore = shutil.ignore_patterns("__pycache__")
             shutil.copytree(source, folder / name, ignore=ignore, dirs_exist_ok=True)
+    compileall.compile_dir(folder, quiet=2, workers=0)
     return folder
 
 
