@@ -7,6 +7,7 @@ import io
 import json
 import os
 import tarfile
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from engines.conftest import alone
 from engines.lab import Lab
 from faults.program import Failure
+from registry.lab import raw_manifest
+from support.registry import running_registry
 
 BUSYBOX = ("busybox",)
 EPOCH = 1_700_000_000
@@ -154,3 +158,54 @@ def test_what_can_not_rewrite_says_so_before_it_works(
     else:
         Failure(2, "usage", "rewrite-timestamp=true has no time to rewrite to").check(done)
     assert not (tmp_path / "x.tar").exists()
+
+
+def test_what_a_builder_pushes_is_rewritten_and_annotated(
+    labs: Callable[[str], Lab], source: Path, tmp_path: Path
+) -> None:
+    lab, identity = labs("buildx-remote"), tmp_path / "identity"
+    with running_registry(tmp_path / "registry") as address:
+        name = f"{address}/rewritten"
+        output = f"type=registry,name={name}:1,rewrite-timestamp=true"
+        more = ("--annotation", "k=v", "--iidfile", str(identity))
+        lab.succeed("assemble", "-o", output, ARGUMENT, *more, source, bases=BUSYBOX)
+        manifest = json.loads(raw_manifest(f"{name}:1"))
+        assert manifest["config"]["digest"] == identity.read_text()
+        assert manifest["annotations"] == {"k": "v"}
+        by_digest = f"type=image,push=true,push-by-digest=true,name={name}:2,rewrite-timestamp=true"
+        meta = tmp_path / "meta"
+        lab.succeed("assemble", "-o", by_digest, ARGUMENT, "--metadata-file", meta, source, bases=BUSYBOX)
+        digest = json.loads(meta.read_text())["containerimage.digest"]
+        assert json.loads(raw_manifest(f"{name}@{digest}"))["config"] == manifest["config"]
+        with urllib.request.urlopen(f"http://{address}/v2/rewritten/tags/list") as answer:
+            assert json.load(answer)["tags"] == ["1"]
+
+
+def test_several_platforms_are_rewritten(labs: Callable[[str], Lab], tmp_path: Path) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /file\n")
+    digests = set()
+    for number, time in enumerate((NEW, NEW + 50)):
+        os.utime(folder / "Dockerfile", (time, time))
+        target, meta = tmp_path / f"{number}.tar", tmp_path / "meta"
+        options = ["--platform", "linux/amd64,linux/arm64", "--metadata-file", str(meta), ARGUMENT]
+        output = f"type=oci,dest={target},rewrite-timestamp=true,annotation-index.k=v"
+        labs("embedded").succeed("assemble", "-o", output, *options, folder)
+        with tarfile.open(target) as archive:
+            index = archive.extractfile("index.json")
+            assert index is not None
+            (descriptor,) = json.loads(index.read())["manifests"]
+        digests.add(descriptor["digest"])
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("name", ["embedded", "docker", "podman", "buildx", "buildx-remote"])
+def test_outputs_name_the_image_where_it_is_kept(labs: Callable[[str], Lab], name: str, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nLABEL named=by-output\n")
+    lab = labs(name)
+    with alone(lab):
+        lab.succeed("assemble", "-t", "by-tag:1", "-o", "type=image,name=by-output:1", tmp_path, bases=BUSYBOX)
+        names = lab.names()
+        assert names["by-tag:1"] == names["by-output:1"]
+        lab.remove("by-tag:1", "by-output:1")

@@ -402,6 +402,33 @@ def test_inline(machine: NewLab, tmp_path: Path) -> None:
     assert not other.image(without).config.cache
 
 
+def test_layers_of_a_cache_are_rewritten_as_those_that_are_made_here(
+    machine: NewLab, shared: Shared, first: str, tmp_path: Path
+) -> None:
+    given: dict[str, Any] = {"rewrites_times": True, "epoch": 999_999_999}
+    own = machine("own")
+    made = own.image(own.build(CHAIN, sources(tmp_path / "own-files", FILES), **given))
+    assert made.image != first
+    other = machine("b")
+    built = other.build(CHAIN, sources(tmp_path / "b", FILES), cache_from=(shared.source,), **given)
+    assert built.is_cached
+    assert other.image(built).config.rootfs == made.config.rootfs
+    assert {entry.mtime for entry in other.files(other.image(built)).walk("")} == {999_999_999}
+
+
+def test_a_rewritten_image_can_be_a_cache(machine: NewLab, tmp_path: Path) -> None:
+    given: dict[str, Any] = {"rewrites_times": True, "epoch": 999_999_999, "cache_to": ("type=inline",)}
+    lab, layout = machine("a"), tmp_path / "image"
+    image = lab.image(lab.build(CHAIN, sources(tmp_path / "a-files", FILES), **given))
+    output = Output(type="oci", destination=str(layout), attributes=(("tar", "false"),))
+    (exported,) = lab.engine.export([Result(image=image.image, size=0)], output)
+    source = f"type=local,src={layout},digest={exported.digest}"
+    other = machine("b")
+    again = other.build(CHAIN, sources(tmp_path / "b", FILES), cache_from=(source,), **given)
+    assert again.is_cached
+    assert other.image(again).image == image.image
+
+
 def test_an_image_without_a_cache(machine: NewLab, tmp_path: Path, shared: Shared, first: str) -> None:
     config = '{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]}}'
 
