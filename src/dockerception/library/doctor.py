@@ -6,7 +6,7 @@ import os
 
 from ..sandbox.client import Sandbox
 from ..store.store import Store
-from . import doctor_config, doctor_engines, doctor_sandbox, doctor_store, doctor_tools
+from . import doctor_config, doctor_devices, doctor_engines, doctor_sandbox, doctor_store, doctor_tools
 from .findings import Check
 
 __all__ = ["Check", "can_run", "examine"]
@@ -24,6 +24,7 @@ def examine(store: Store) -> list[Check]:
         *doctor_config.checks(),
         *doctor_store.checks(store),
         *doctor_sandbox.checks(abilities),
+        *doctor_devices.checks(),
         *doctor_tools.checks(),
         *doctor_engines.checks(),
     ]

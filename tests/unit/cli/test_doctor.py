@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from dockerception.engines.embedded.cdi import registry
 from dockerception.library import doctor, doctor_engines
 from dockerception.sandbox.messages import Abilities, Ability, RuntimeAbility
 from unit.cli.conftest import Run
@@ -55,6 +56,27 @@ def machine(
         cgroups="v2",
     )
     monkeypatch.setattr(doctor, "Sandbox", FakeSandbox)
+
+
+def test_devices(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    machine(monkeypatch)
+    monkeypatch.setattr(registry, "DIRECTORIES", (str(tmp_path),))
+
+    def found() -> dict[str, object]:
+        (check,) = [each for each in json.loads(run("doctor", "--json").out) if each["name"] == "devices"]
+        return {key: check[key] for key in ("works", "detail", "hint")}
+
+    assert found() == {"works": True, "detail": f"none are described in {tmp_path}", "hint": ""}
+    text = '{"cdiVersion": "0.6.0", "kind": "a.b/c", "devices": [{"name": "d", "containerEdits": {}}]}'
+    (tmp_path / "a.json").write_text(text)
+    (tmp_path / "a.json").chmod(0o644)
+    assert found() == {"works": True, "detail": "a.b/c=d", "hint": ""}
+    (tmp_path / "b.json").write_text("{")
+    (tmp_path / "b.json").chmod(0o644)
+    broken = found()
+    assert (broken["works"], broken["hint"]) == (False, "mend or remove these files")
+    assert f"{tmp_path}/b.json is no specification of devices" in str(broken["detail"])
+    assert str(broken["detail"]).endswith(" There are: a.b/c=d.")
 
 
 def test_all_is_well_with_one_runtime(run: Run, monkeypatch: pytest.MonkeyPatch, store_root: Path) -> None:
