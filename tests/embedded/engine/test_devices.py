@@ -44,8 +44,12 @@ def specs(tmp_path: Path) -> Path:
                 },
             },
             {
-                "name": "fuse",
-                "containerEdits": {"deviceNodes": [{"path": "/dev/fuse", "fileMode": 438, "permissions": "rw"}]},
+                "name": "mine",
+                "containerEdits": {
+                    "deviceNodes": [
+                        {"path": "/dev/mine", "hostPath": "/dev/full", "fileMode": 0o600, "uid": 7, "gid": 8}
+                    ]
+                },
             },
             {
                 "name": "hooked",
@@ -105,9 +109,12 @@ def test_nodes_variables_mounts_and_groups(lab: Lab, devices: Build) -> None:
     assert notices(lab) == []
 
 
-def test_fuse_for_everybody(lab: Lab, devices: Build) -> None:
-    text = "USER me\nRUN --device=vendor.com/thing=fuse exec 3<>/dev/fuse && stat -c %a /dev/fuse > /out/mode\n"
-    assert files(lab, devices(f"RUN mkdir -m 1777 /out\n{text}")) == {"out/mode": "666\n"}
+def test_a_node_of_another_owner(lab: Lab, devices: Build) -> None:
+    text = "RUN --device=vendor.com/thing=mine exec 3<>/dev/mine && stat -c '%a %u:%g' /dev/mine > /out/facts\n"
+    assert files(lab, devices(f"RUN mkdir -m 1777 /out\nUSER me\n{text}")) == {"out/facts": "600 7:8\n"}
+    with pytest.raises(StepError, match="exit code") as failed:
+        devices(f"RUN mkdir -m 1777 /out\nUSER 9\n{text}")
+    assert "/dev/mine: Permission denied" in failed.value.details
 
 
 def test_all_of_a_kind_with_their_hooks(lab: Lab, devices: Build, tmp_path: Path) -> None:
