@@ -34,8 +34,8 @@ _STAGES = {
     "a number that no stage has": (
         "FROM busybox\nCOPY --from=7 a /\n",
         2,
-        "--from=7 is no stage: there is one",
-        "name a",
+        "--from=7 is no stage: there is none",
+        "counted from 0",
     ),
     "a stage that copies from itself": (
         "FROM busybox AS a\nCOPY --from=a a /\n",

@@ -161,7 +161,11 @@ def is_continued(line: str, escape: str) -> bool:
 
 
 def _read_directives(document: Document) -> Directives:
-    """Directives stand before everything else, one of each; the first other line ends them."""
+    """Directives stand before everything else, one of each; the first other line ends them.
+
+    As in BuildKit, a first line that begins with ``#!`` may stand before ``syntax`` and ``check``; an ``escape`` behind
+    it is a comment.
+    """
     found: dict[str, str] = {}
     has_shebang = bool(document.lines) and document.lines[0].startswith("#!")
     for number, line in enumerate(document.lines, 1):
@@ -171,6 +175,8 @@ def _read_directives(document: Document) -> Directives:
         key = match[1].lower() if match else ""
         if not match or key not in _DIRECTIVES:
             break
+        if key == "escape" and has_shebang:
+            continue
         problem = ""
         if key in found:
             problem = f"The directive “{key}” is given twice."

@@ -58,6 +58,8 @@ def test_directives() -> None:
     assert document.directives.check == "skip=all;error=true"
     assert document.directives.escape == "`"
     assert parse("#!/usr/bin/env build\n# syntax=a\nFROM b").directives.syntax == "a"
+    behind = parse("#!/usr/bin/env build\n# escape=`\n# check=skip=all\nFROM b").directives
+    assert (behind.escape, behind.check) == ("\\", "skip=all")
 
 
 def test_lines_and_original() -> None:

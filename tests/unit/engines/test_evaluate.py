@@ -259,7 +259,7 @@ def test_errors_show_the_line(text: str, expected: type[DockerceptionError], mes
         ("COPY --from=0 a /", "Dockerfile:2: COPY --from=0 is the stage that it stands in."),
         ("COPY --from=LATER a /", "Dockerfile:2: COPY --from=LATER is a stage that begins later, in line 3."),
         ("COPY --from=1 a /", "Dockerfile:2: COPY --from=1 is a stage that begins later, in line 3."),
-        ("COPY --from=2 a /", "Dockerfile:2: COPY --from=2 is no stage: there are 2, counted from 0."),
+        ("COPY --from=2 a /", "Dockerfile:2: COPY --from=2 is no stage: there is none of that number."),
         ("RUN --mount=from=later,target=/x y", "Dockerfile:2: RUN --mount from=later is a stage that begins later"),
         ("RUN --mount=type=cache,from=me,target=/x y", "Dockerfile:2: RUN --mount from=me is the stage that it stands"),
     ],

@@ -24,10 +24,9 @@ def check_origins(
         if named is not None:
             raise _too_early(option, named, stage)
         if isinstance(instruction, ins.Copy) and name.isdigit():
-            count = len(dockerfile.stages)
             raise DockerfileError(
-                f"{option} is no stage: there {'is one' if count == 1 else f'are {count}'}, counted from 0.",
-                hint="name a stage, FROM … AS name, and use its name",
+                f"{option} is no stage: there is none of that number.",
+                hint="stages are counted from 0; or name one, FROM … AS name, and use its name",
             )
 
 
