@@ -153,6 +153,16 @@ def test_a_bad_variable_is_reported_as_the_option(run: Run, monkeypatch: pytest.
     assert "“big” is not a size" in ran.err
 
 
+def test_a_build_argument_is_stronger_than_the_environment(
+    run: Run, requests: list[BuildRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "5")
+    for value in ("7", ""):
+        assert run("build", "--build-arg", f"SOURCE_DATE_EPOCH={value}", ".").code == 0
+    assert [request.epoch for request in requests] == [7, None]
+    assert run("build", "--build-arg", "SOURCE_DATE_EPOCH=now", ".").code == 2
+
+
 def test_a_bad_epoch_is_a_usage_error(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "yesterday")
     ran = run("build", ".")

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+import dockerception
 from dockerception.engines import capabilities
 from dockerception.engines.base import Capabilities, Output
 from dockerception.errors import UnsupportedError, UsageError
@@ -119,6 +120,19 @@ def test_it_is_done_once(lab: Lab, sources: Callable[[int], Path]) -> None:
     assert STEP in {event.name for event in lab.events if isinstance(event, StepStarted)}
     assert build(lab, path) == first
     assert STEP not in {event.name for event in lab.events if isinstance(event, StepStarted)}
+
+
+def test_what_a_level_is_built_on_is_rewritten_as_well(tmp_path: Path, sources: Callable[[int], Path]) -> None:
+    def image(time: int, **options: Any) -> str:
+        path = sources(time)
+        (path / "Dockerfile").write_text("FROM scratch\nCOPY . /out/\nBUILD /out\nFROM level:0\nCOPY old /copied\n")
+        os.utime(path / "Dockerfile", (OLD, OLD))
+        made = dockerception.build(path, store=str(tmp_path / str(time)), epoch=EPOCH, **options)
+        return made.id
+
+    rewritten = [Output(type="image", attributes=(("rewrite-timestamp", "true"),))]
+    assert image(NEW, outputs=rewritten) == image(NEWER, outputs=rewritten)
+    assert image(NEW) != image(NEWER)
 
 
 def test_files_that_leave_as_such_have_the_time(lab: Lab, sources: Callable[[int], Path], tmp_path: Path) -> None:
