@@ -41,7 +41,8 @@ class SshBridge:
         self._listening.bind(path)
         self._listening.listen()
         self.address = f"unix://{path}"
-        threading.Thread(target=self._serve, name="ssh-bridge", daemon=True).start()
+        self._server = threading.Thread(target=self._serve, name="ssh-bridge", daemon=True)
+        self._server.start()
 
     def said(self) -> str:
         """The end of what ssh has said on stderr: why it can't connect."""
@@ -53,6 +54,7 @@ class SshBridge:
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        self._server.join()  # an ssh that is being started is among the children then
         for child in self._children:
             child.terminate()
             child.wait()
