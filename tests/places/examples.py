@@ -40,6 +40,7 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 EXAMPLES: Final = {
     "dynamic": Example(emits=("Dockerfile", "count", "greet"), command=("/bin/greet", "you"), prints=r"Hello, you!\n"),
     "go-hello": Example(),
+    "go-multiarch": Example(prints=r"Hello from linux/\w+!\n"),
     "go-onbuild": Example(emits=("Dockerfile", "app"), first="golang-onbuild"),
     "go-scratch": Example(has_user=True),
     "in-publish": Example(verb="assemble", emits=(), prints=r"I run as 1000 and am [0-9a-f]{12}\.\n", has_user=True),

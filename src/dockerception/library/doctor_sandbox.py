@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from ..errors import MachineError
-from ..sandbox import causes, ladders
+from ..sandbox import causes, emulation, ladders
 from ..sandbox.calls import Runtime
 from ..sandbox.messages import Abilities, RuntimeAbility
 from .findings import Check, of_ability
@@ -22,6 +22,7 @@ def checks(abilities: Abilities) -> list[Check]:
         of_ability("owners", abilities.subordinate_ids, "images with files of several owners"),
         _kernel(os.uname().release),
         _limits(abilities),
+        _emulation(),
         Check(
             name="network",
             works=True,
@@ -83,6 +84,18 @@ def _limits(abilities: Abilities) -> Check:
         needed_for=needed_for,
         detail=f"{mode}: {missing.reason}",
         hint=missing.remedy,
+    )
+
+
+def _emulation() -> Check:
+    """Whose programs the kernel hands to an emulator."""
+    found = emulation.emulated()
+    return Check(
+        name="emulation",
+        works=bool(found),
+        needed_for="steps of other platforms (--platform)",
+        detail=", ".join(found) if found else "no emulator is registered (binfmt_misc)",
+        hint="" if found else emulation.INSTALL,
     )
 
 

@@ -18,7 +18,7 @@ from .messages import RunResult
 
 HANDLERS: Final = "/proc/sys/fs/binfmt_misc"
 _HEAD: Final = 20  # bytes of an ELF header that handlers look at (elf(5)): up to the machine
-_INSTALL: Final = "apt-get install qemu-user-static binfmt-support"
+INSTALL: Final = "apt-get install qemu-user-static binfmt-support"
 
 
 class _Machine(msgspec.Struct, frozen=True):
@@ -88,13 +88,13 @@ def lack(architecture: str, handlers: str = HANDLERS) -> Cause | None:
     if any(handler.is_enabled and "F" in handler.flags for handler in matching):
         return None
     if not matching:
-        return Cause(f"no emulator for {architecture} is registered in {handlers}", _INSTALL)
+        return Cause(f"no emulator for {architecture} is registered in {handlers}", INSTALL)
     first = matching[0]
     if not first.is_enabled:
         return Cause(f"the handler {first.name} in {handlers} is disabled", f"update-binfmts --enable {first.name}")
     return Cause(
         f"the handler {first.name} in {handlers} looks for its emulator inside of the container: it lacks the flag F",
-        f"register it with the flag F, as Debian's packages do: {_INSTALL}",
+        f"register it with the flag F, as Debian's packages do: {INSTALL}",
     )
 
 
@@ -103,16 +103,28 @@ def emulated(handlers: str = HANDLERS) -> tuple[str, ...]:
     return tuple(name for name in _MACHINES if not is_native(name) and lack(name, handlers) is None)
 
 
+def failed(result: RunResult, handlers: str = HANDLERS) -> Cause | None:
+    """Why a run failed whose program is another machine's: for want of an emulator; None for every other run.
+
+    A runtime that finds this out inside of the container exits with 1, and what it says is among the container's words.
+    """
+    if not result.foreign or not (result.not_started or result.returncode == 1):
+        return None
+    if not result.not_started and not os.path.exists(f"{handlers}/status"):
+        return None  # what is registered can't be seen, so the program may have run
+    return lack(result.foreign, handlers)
+
+
 def explained(result: RunResult) -> RunResult:
-    """The result of a run, with the reason in its message where its program is another machine's."""
-    cause = lack(result.foreign) if result.not_started and result.foreign else None
+    """The result of a run, as of one that did not start where its program is another machine's."""
+    cause = failed(result)
     if cause is None:
         return result
     message = (
         f"It is a program for linux/{result.foreign}, which this machine ({Platform.host()}) can't run: {cause.reason};"
         f" to mend it: {cause.remedy}."
     )
-    return msgspec.structs.replace(result, message=message)
+    return msgspec.structs.replace(result, returncode=126, not_started="not-executable", message=message)
 
 
 def _head(architecture: str) -> bytes:

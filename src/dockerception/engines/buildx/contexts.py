@@ -50,9 +50,9 @@ def find_named(bases: Bases, outside: Outside, find_image: FindImage) -> Found:
     """What is known of a name, with and without a named context of that name."""
     value = bases.named(outside.name)
     if value is None:
-        return find_image(outside.name)
+        return find_image(outside.name, outside.platform)
     if value.startswith(IMAGE_PREFIX):
-        return find_image(value.removeprefix(IMAGE_PREFIX))
+        return find_image(value.removeprefix(IMAGE_PREFIX), outside.platform)
     if value.startswith(REMOTE):
         return Found(why=f"it is what {value} has")
     if not outside.is_base:

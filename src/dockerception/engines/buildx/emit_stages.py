@@ -19,6 +19,7 @@ import msgspec
 from ...dockerfile import instructions as ins
 from ...dockerfile import stages
 from ...dockerfile.instructions import print_instruction
+from ...dockerfile.rewriting import exact_lines
 from ...dockerfile.stages import Dockerfile
 from . import emit_script
 
@@ -36,32 +37,40 @@ _PROGRAM: Final = f"{emit_script.FOLDER}/busybox"
 
 
 def emit_dockerfile(
-    text: bytes, target: str, command: tuple[str, ...], helper: str, *, hidden: frozenset[str] = frozenset()
+    text: bytes,
+    target: str,
+    command: tuple[str, ...],
+    helper: str,
+    *,
+    platform: str = "",
+    hidden: frozenset[str] = frozenset(),
 ) -> bytes:
     """The Dockerfile whose last stage holds what ``command`` writes in an image of the stage ``target`` of ``text``.
 
     ``hidden`` are variables that the command must not see: BuildKit hands a stage's ARGs on to the next one.
 
-    ``helper`` is an image with a static ``/bin/busybox``; empty for the file ``busybox`` of the named context
-    ``FILES``.  The lines of ``text`` stay where they are, so that messages tell the right ones.
+    ``helper`` is an image with a static ``/bin/busybox``, of this ``platform`` (empty: of the build's); without one it
+    is the file ``busybox`` of the named context ``FILES``.  The lines of ``text`` stay where they are, so that messages
+    tell the right ones.
     """
     dockerfile = stages.load(text)
     stage = stages.find_stage(dockerfile, target) if target else dockerfile.stages[-1]
-    lines = list(dockerfile.document.lines)
+    lines = exact_lines(dockerfile.document)
     for instruction in stage.instructions:
         if isinstance(instruction, ins.Onbuild):  # a trigger would be pulled by our own FROM
             _replace(lines, instruction.location, "")
     base = msgspec.structs.replace(stage.base, name=LEVEL)
     _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
     kept = lines[: _end(dockerfile, stage.index)]
-    return "\n".join([*kept, "", *_helper(helper), *_emission(command, hidden), ""]).encode("utf-8", "surrogateescape")
+    lines = [*kept, "", *_helper(helper, platform), *_emission(command, hidden), ""]
+    return "\n".join(lines).encode("utf-8", "surrogateescape")
 
 
 def directory_dockerfile(dockerfile: Dockerfile, target: str, directory: str) -> Dockerfile:
     """The Dockerfile whose last stage has nothing but that directory of the image of the stage ``target``, at
     ``CONTENTS``."""
     stage = stages.find_stage(dockerfile, target) if target else dockerfile.stages[-1]
-    lines = list(dockerfile.document.lines)
+    lines = exact_lines(dockerfile.document)
     base = msgspec.structs.replace(stage.base, name=stage.name or LEVEL)
     _replace(lines, stage.base.location, print_instruction(base, escape=dockerfile.directives.escape).rstrip("\n"))
     # Without slashes at their ends: what is no directory becomes no directory either.
@@ -70,10 +79,11 @@ def directory_dockerfile(dockerfile: Dockerfile, target: str, directory: str) ->
     return stages.load(text.encode("utf-8", "surrogateescape"), name=dockerfile.document.name)
 
 
-def _helper(image: str) -> list[str]:
+def _helper(image: str, platform: str) -> list[str]:
     prepare = json.dumps([emit_script.BUSYBOX, "sh", "-c", emit_script.PREPARE])
     if image:
-        return [f"FROM {image} AS {HELPER}", f"RUN {prepare}"]
+        flag = f"--platform={platform} " if platform else ""
+        return [f"FROM {flag}{image} AS {HELPER}", f"RUN {prepare}"]
     copy = f"COPY --from={FILES} --chmod=0755 busybox {emit_script.BUSYBOX}"
     return [f"FROM scratch AS {HELPER}", copy, f"RUN {prepare}"]
 

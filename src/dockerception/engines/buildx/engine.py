@@ -109,7 +109,7 @@ class BuildxEngine:
         self._say_late()
         with ExitStack() as opened:
             work = opened.enter_context(tempfile.TemporaryDirectory(prefix="emit-", dir=self._store.scratch))
-            helper = find_helper(self._helper, builder.prepared.level.settings.platform)
+            helper = find_helper(self._helper, builder.known.platform)
             more = [Outside(name=helper.image, is_base=True)] if helper.image else []
             solvable = opened.enter_context(self._solving.solvable(builder.prepared, work, more))
             text, options = _emit_text(solvable, builder, command, helper, work)
@@ -198,7 +198,10 @@ def _emit_text(
     if helper.file:
         image, options = builder.prepared.contexts.bring_helper(helper.file, work)
     target = builder.prepared.level.target
-    return emit_dockerfile(solvable.text, target, command, image, hidden=builder.known.arguments), options
+    own = builder.known.platform
+    platform = "" if own == builder.prepared.level.settings.platform else str(own)
+    hidden = builder.known.arguments
+    return emit_dockerfile(solvable.text, target, command, image, platform=platform, hidden=hidden), options
 
 
 def _emit_order(builder: _Builder, text: bytes) -> BuildOrder:

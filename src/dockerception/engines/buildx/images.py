@@ -23,18 +23,18 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
 
-FindImage = Callable[[str], Found]
-"""From an image's name in a Dockerfile to what is known of it."""
+FindImage = Callable[[str, Platform | None], Found]
+"""From an image's name in a Dockerfile, and the platform that its FROM asks for, to what is known of it."""
 
 
 def in_daemon(daemon: Daemon, platform: Platform) -> FindImage:
     """The daemon's images first, as its builder does it, then the registry's."""
 
-    def find(name: str) -> Found:
+    def find(name: str, wanted: Platform | None) -> Found:
         facts = daemon.find(name)
         if facts is not None:
             return Found(identity=facts.image, config=facts.config)
-        return in_registry(name, platform)
+        return in_registry(name, wanted or platform)
 
     return find
 
@@ -42,15 +42,16 @@ def in_daemon(daemon: Daemon, platform: Platform) -> FindImage:
 def in_store(store: Store, platform: Platform) -> FindImage:
     """The images of our store first, which its builds have named, then the registry's."""
 
-    def find(name: str) -> Found:
+    def find(name: str, wanted: Platform | None) -> Found:
+        chosen = wanted or platform
         try:
             is_id = name.startswith("sha256:")
-            image = store.images.find(name) if is_id else store.images.find_name(Reference.parse(name), platform)
+            image = store.images.find(name) if is_id else store.images.find_name(Reference.parse(name), chosen)
         except UsageError as error:
             return Found(why=error.message.rstrip("."))
         if image is not None:
             return Found(identity=image.image, config=image.config)
-        return in_registry(name, platform)
+        return in_registry(name, chosen)
 
     return find
 

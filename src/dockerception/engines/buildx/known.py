@@ -35,10 +35,12 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """``config`` lacks what is inherited where the base's config can't be read; ``unknown_base`` is then its name,
     ``why`` the reason, and ``has_entrypoint`` says that the Dockerfile has one of its own.
 
-    ``arguments`` are the names of build arguments that are no variables of the image.
+    ``arguments`` are the names of build arguments that are no variables of the image; ``platform`` is that of its
+    programs, whatever the image is built for.
     """
 
     config: ContainerConfig
+    platform: Platform
     author: str = ""
     unknown_base: str = ""
     why: str = ""
@@ -77,12 +79,11 @@ def evaluate(level: Level, contexts: Contexts) -> Known:
     unknown: dict[str, str] = {}
 
     def resolve(name: str, platform: Platform) -> Base:
-        # What a builder runs is the same on all of its platforms, and the contexts know only the one that is built for.
-        found = contexts.find(Outside(name=name, is_base=True))
+        found = contexts.find(Outside(name=name, is_base=True, platform=platform))
         if found.config is None:
             unknown[name] = found.why
             return Base(name=name)
-        return Base(name=name, image=_without_work(found), identity=found.identity)
+        return Base(name=name, image=_without_work(found, platform), identity=found.identity)
 
     dockerfile = msgspec.structs.replace(
         level.dockerfile, stages=tuple(_settings_of(stage) for stage in level.dockerfile.stages)
@@ -96,6 +97,7 @@ def evaluate(level: Level, contexts: Contexts) -> Known:
     base = chain[-1].base.name
     return Known(
         config=stage.config,
+        platform=stage.platform,
         author=stage.author,
         unknown_base=base if base in unknown else "",
         why=unknown.get(base, ""),
@@ -129,13 +131,14 @@ def definition_key(level: Level, outside: tuple[Outside, ...], contexts: Context
 
 
 def _settings_of(stage: Stage) -> Stage:
-    """The stage without what changes its files only, and with the base of the platform that is built for."""
+    """The stage without what changes its files only."""
     kept = tuple(one for one in stage.instructions if not isinstance(one, _WORKING))
-    return msgspec.structs.replace(stage, base=msgspec.structs.replace(stage.base, platform=""), instructions=kept)
+    return msgspec.structs.replace(stage, instructions=kept)
 
 
-def _without_work(found: Found) -> StoredImage:
-    """A base as the evaluation takes it; of its triggers those that change settings."""
+def _without_work(found: Found, platform: Platform) -> StoredImage:
+    """A base as the evaluation takes it, for the platform that its FROM asks for: settings are the same on all.  Of its
+    triggers it has those that change settings."""
     config = found.config or ImageConfig(architecture="", os="")
     triggers = tuple(
         trigger
@@ -143,7 +146,10 @@ def _without_work(found: Found) -> StoredImage:
         if not trigger.lstrip().upper().startswith(("RUN", "COPY", "ADD"))
     )
     inner = msgspec.structs.replace(config.config, on_build=triggers or None)
-    data = oci_config.encode(msgspec.structs.replace(config, config=inner))
+    config = msgspec.structs.replace(
+        config, config=inner, architecture=platform.architecture, os=platform.os, variant=platform.variant
+    )
+    data = oci_config.encode(config)
     return StoredImage(image=found.identity, config_bytes=data, layers=(), platform=str(config.platform))
 
 

@@ -72,31 +72,33 @@ class LayoutContexts:
         """What ``--build-context`` of buildx says for a name; empty where the builder finds it by itself."""
         value = self._lookup.named(outside.name)
         if value is None:
-            image = self._of_store(outside.name)
-            return self._layout(image, work) if image is not None else ""
+            images = self._of_store(outside.name)
+            return self._layout(images, work) if images else ""
         if value.startswith((IMAGE_PREFIX, *REMOTE)) and not value.startswith(_ID_PREFIX):
             return value
         if not outside.is_base and os.path.isdir(path := _path(value)):
             return path
         image = self._lookup.resolve(outside.name, outside.platform or self._settings.platform).image
-        return self._layout(image, work) if image is not None else ""
+        return self._layout([image], work) if image is not None else ""
 
-    def _of_store(self, name: str) -> StoredImage | None:
+    def _of_store(self, name: str) -> list[StoredImage]:
+        """The images of a name, for all of its platforms."""
         if self._settings.pull:
-            return None
+            return []
         try:
-            return self._store.images.find_name(Reference.parse(name), self._settings.platform)
+            return self._store.images.find_all(Reference.parse(name))
         except UsageError:
-            return None  # the builder says what is wrong with the name
+            return []  # the builder says what is wrong with the name
 
-    def _layout(self, image: StoredImage, work: str) -> str:
-        outgoing = self._start().outgoing(image, ())
+    def _layout(self, images: Sequence[StoredImage], work: str) -> str:
+        outgoing = [self._start().outgoing(image, ()) for image in images]
         folder = tempfile.mkdtemp(prefix="layout-", dir=work)
         write_directory((), folder)
-        self._link_blobs(outgoing, folder)
-        write_directory(outgoing, folder)
-        digest = LayoutDocuments.of((outgoing,)).entries[0].digest
-        return f"oci-layout://{folder}@{digest}"
+        for each in outgoing:
+            self._link_blobs(each, folder)
+        documents = LayoutDocuments.of(outgoing, is_one=True)
+        write_directory(outgoing, folder, documents=documents)
+        return f"oci-layout://{folder}@{documents.entries[0].digest}"
 
     def _link_blobs(self, outgoing: Outgoing, folder: str) -> None:
         """Give a layout the store's own files for its layers: what is there already is not written again."""

@@ -49,8 +49,7 @@ class _SandboxContainer:
     def wait(self, cancel: Cancel | None) -> Ended:
         result = self._run.wait(cancel)
         self._logger.join()
-        cause = emulation.lack(result.foreign) if result.not_started and result.foreign else None
-        if cause is not None:
+        if (cause := emulation.failed(result)) is not None:
             raise MachineError(
                 f"The builder is for linux/{result.foreign}, which this machine can't run: {cause.reason}.",
                 hint=f"{cause.remedy}; or have it run here and build for others: FROM --platform=$BUILDPLATFORM",

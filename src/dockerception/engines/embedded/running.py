@@ -86,7 +86,7 @@ def _step_error(
     step: Step, result: RunResult, output: str, store: Store, limits: Limits, *, in_chroot: bool
 ) -> DockerceptionError:
     """The error of a RUN that failed; whoever knows the Dockerfile adds the excerpt."""
-    if result.not_started and result.foreign and (cause := emulation.lack(result.foreign)) is not None:
+    if (cause := emulation.failed(result)) is not None:
         return MachineError(
             f"“{step.text}” is a step for linux/{result.foreign}, which this machine can't run: {cause.reason}.",
             details=output,
