@@ -60,6 +60,10 @@ class Machine:
 
 
 def run(sandbox: Sandbox, request: RunRequest, place: str = "") -> Found:
+    return answer_of(said_by(sandbox, request), place)
+
+
+def said_by(sandbox: Sandbox, request: RunRequest) -> bytes:
     read_end, write_end = os.pipe()
     with open(read_end, "rb") as reader:
         going_on = sandbox.begin(request, None, write_end, 2)
@@ -67,7 +71,7 @@ def run(sandbox: Sandbox, request: RunRequest, place: str = "") -> Found:
         said = reader.read()
     result = going_on.wait()
     assert result.returncode == 0, (result, said)
-    return answer_of(said, place)
+    return said
 
 
 def answer_of(said: bytes | str, place: str = "") -> Found:
@@ -197,3 +201,61 @@ def test_nothing_is_reached_from_a_users_container(machine: Machine) -> None:
         )
         assert done.returncode == 0, done.stderr
         assert answer_of(done.stdout, "crun, rootless") == {}
+
+
+PRIVILEGES = "import os; print(os.geteuid(), open('/proc/self/status').read().split('NoNewPrivs:')[1].split()[0])"
+
+
+@pytest.mark.parametrize(("is_forbidden", "expected"), [(True, b"1000 1\n"), (False, b"0 0\n")])
+def test_programs_that_change_the_user_do_not_where_that_is_forbidden(
+    machine: Machine, is_forbidden: bool, expected: bytes
+) -> None:
+    """A copy of Python with the set-user-id bit: what the option takes away, and that it is there without it."""
+    need("crun")
+    python = machine.store / "trees/busybox/python"
+    shutil.copy("/usr/bin/python3", python)
+    python.chmod(0o4755)
+    request = RunRequest(
+        layers=("busybox",), args=("/python", "-c", PRIVILEGES), uid=1000, gid=1000,
+        has_no_new_privileges=is_forbidden,
+        mounts=(Mount(kind="bind", source="/usr", target="/usr", is_readonly=True),),
+    )  # fmt: skip
+    with Sandbox(str(machine.store), runtime="crun") as sandbox:
+        assert said_by(sandbox, request) == expected
+
+
+TERMINAL_SCRIPT = """
+import os, sys, termios, fcntl
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+assert os.isatty(os.open("/dev/tty", os.O_RDWR))
+sys.path[:0] = sys.argv[1].split(os.pathsep)
+import msgspec
+from dockerception.sandbox.client import Sandbox
+from dockerception.sandbox.messages import RunRequest
+request = msgspec.json.decode(sys.argv[4], type=RunRequest)
+with Sandbox(sys.argv[2], runtime=sys.argv[3]) as sandbox:
+    sys.exit(sandbox.run(request, None, 1, 2).returncode)
+"""
+
+
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_the_terminal_of_the_build_is_not_the_containers(machine: Machine, runtime: str) -> None:
+    """A step has no terminal, though the command was started from one: nothing can be typed into it."""
+    import msgspec
+
+    need(runtime)
+    ours, theirs = os.openpty()
+    request = machine.request(network="none")
+    command = [
+        sys.executable, "-c", TERMINAL_SCRIPT, os.pathsep.join(sys.path), str(machine.store), runtime,
+        msgspec.json.encode(request).decode(),
+    ]  # fmt: skip
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=False)
+    os.close(theirs)
+    assert done.returncode == 0, done.stderr
+    assert answer_of(done.stdout, f"{runtime}, from a terminal") == {}
+    os.set_blocking(ours, False)
+    with pytest.raises(OSError):  # noqa: PT011  nothing has been typed
+        os.read(ours, 1)
+    os.close(ours)

@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,43 @@ def test_a_context_that_is_swapped_for_a_link_gives_nothing_from_outside(tmp_pat
         is_over.set()
         thread.join()
     assert read >= 60  # the swap did not keep it from all
+
+
+def test_a_tree_that_is_swapped_for_a_link_while_it_is_unpacked_gives_nothing_outside(tmp_path: Path) -> None:
+    need_root()
+    outside, store = tmp_path / "outside", tmp_path / "store"
+    for folder in (outside, store / "tmp", store / "trees"):
+        folder.mkdir(parents=True)
+    (outside / "f0").write_bytes(SECRET)
+    names = [("d", tarfile.DIRTYPE, "", b""), *((f"d/f{n}", tarfile.REGTYPE, "", b"new") for n in range(3000))]
+    current = [store / "trees/0"]
+    is_over = threading.Event()
+    swaps = 0
+
+    def swap() -> None:
+        nonlocal swaps
+        while not is_over.is_set():
+            swapped = current[0] / "d"
+            try:
+                os.rename(swapped, aside := tmp_path / current[0].name)
+                os.symlink(outside, swapped)
+                swaps += 1
+                os.unlink(swapped)
+                os.rename(aside, swapped)
+            except OSError:
+                pass  # the unpacker has not made it yet, or has made it anew
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        with Sandbox(str(store), isolation="auto") as sandbox:
+            for number in range(8):
+                current[0] = store / f"trees/{number}"
+                with suppress(DockerceptionError):
+                    sandbox.unpack(str(current[0]), [_tar(names)])
+    finally:
+        is_over.set()
+        thread.join()
+    assert swaps > 20, "the swaps came too late"
+    assert os.listdir(outside) == ["f0"]
+    assert (outside / "f0").read_bytes() == SECRET

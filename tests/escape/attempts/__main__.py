@@ -1,5 +1,5 @@
 """What a process tries in order to get out of its container.  Run inside by any Python 3: ``python -m
-escape.attempts CANARY SOCKET KEY``; prints a JSON object.
+escape.attempts CANARY SOCKET KEY [FILE]``; writes a JSON object, to stdout or into the file.
 
 The arguments are a file of the machine that holds ``canary-of-the-machine``, an abstract unix socket that somebody
 listens on there, and the key of a shared memory segment.  Each attempt yields what it tries and whether it got hold of
@@ -10,6 +10,7 @@ attempt succeeds.
 from __future__ import annotations
 
 import json
+import sys
 
 from escape.attempts import files, kernel, others
 
@@ -25,4 +26,5 @@ for attempt in (*files.ATTEMPTS, *others.ATTEMPTS, *kernel.ATTEMPTS):
                 found.setdefault(name, []).append(what)
     except OSError as error:
         found.setdefault(name, []).append(f"the attempt itself failed: {error}")
-print(json.dumps({"found": found, "tried": tried}))
+with open(sys.argv[4] if sys.argv[4:] else 1, "w") as out:
+    json.dump({"found": found, "tried": tried}, out)

@@ -1,5 +1,6 @@
 """Ways through files: the machine's own, those through which the kernel listens, devices, what mounts lead to."""
 
+import errno
 import os
 import re
 import stat
@@ -119,13 +120,37 @@ def terminals() -> Tries:
 
 
 def writes_to_what_is_read_only() -> Tries:
-    """writing to, linking and remounting what is shown read-only, and to the program that runs"""
-    for path in ("/usr/bin/env", "/proc/1/exe", "/proc/self/exe"):
+    """writing to the program that runs and to every read-only mount; where it succeeds it is taken back at once"""
+    for path in ("/proc/1/exe", "/proc/self/exe"):
         yield path, opens(path, os.O_WRONLY)
-    yield "link", works(os.link, "/usr/bin/env", "/tmp/link")
-    yield "make", works(os.mkdir, "/usr/made-inside")
-    yield "change", works(os.chmod, "/usr/bin/env", 0o777)
-    yield "attribute", works(os.setxattr, "/usr/bin/env", "user.x", b"x")
+    with open("/proc/self/mountinfo") as file:
+        rows = [line.split() for line in file]
+    targets = [row[4] for row in rows if "ro" in row[5].split(",") and not row[4].startswith(("/proc", "/sys"))]
+    if reads_canary(CANARY):
+        targets.append(os.path.dirname(CANARY))  # outside of any container, where the attempts have to succeed
+    for target in targets:
+        if not os.path.isdir(target) and not os.path.isfile(target):
+            continue
+        if os.path.isdir(target):
+            yield f"{target}/made", works(_makes_and_removes, f"{target}/made-inside")
+        else:
+            yield target, opens(target, os.O_WRONLY)
+        yield f"mode of {target}", works(os.chmod, target, stat.S_IMODE(os.stat(target).st_mode))
+        yield f"attribute of {target}", _says_none(target)
+
+
+def _makes_and_removes(path: str) -> None:
+    os.mkdir(path)
+    os.rmdir(path)
+
+
+def _says_none(path: str) -> bool:
+    """Whether removing an attribute gets as far as looking for it."""
+    try:
+        os.removexattr(path, "user.never-set")
+    except OSError as error:
+        return error.errno == errno.ENODATA
+    return True
 
 
 def layers_below() -> Tries:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import struct
+import tempfile
 
 from escape.attempts.common import CALLS, CANARY, DENIED, IS_ARM, LIBC, Tries, call, in_child, reads_canary
 
@@ -53,7 +54,11 @@ def new_namespaces() -> Tries:
         yield f"unshare {name}", in_child(lambda given: call("unshare", given) == 0, flag)
         yield f"clone {name}", _clones(flag)
     for kind in ("mnt", "pid", "net", "user", "uts", "ipc", "cgroup"):
-        descriptor = os.open(f"/proc/1/ns/{kind}", os.O_RDONLY)
+        try:
+            descriptor = os.open(f"/proc/1/ns/{kind}", os.O_RDONLY)
+        except PermissionError:
+            yield f"setns {kind}", False
+            continue
         yield f"setns {kind}", call("setns", descriptor, 0) == 0
         os.close(descriptor)
 
@@ -69,14 +74,14 @@ def _clones(flag: int) -> bool:
 
 def mounts() -> Tries:
     """mounts of every kind that shows the machine, and taking read-only or covers off what is mounted"""
-    os.makedirs("/tmp/here", exist_ok=True)
+    here = tempfile.mkdtemp().encode()
     kinds = ("tmpfs", "proc", "sysfs", "overlay", "cgroup", "cgroup2", "debugfs", "tracefs", "securityfs", "bpf",
              "devpts", "devtmpfs", "mqueue", "binfmt_misc", "ramfs")  # fmt: skip
     tries: list[tuple[str, bytes, bytes, bytes, int]] = [
-        (kind, kind.encode(), b"/tmp/here", kind.encode(), 0) for kind in kinds
+        (kind, kind.encode(), here, kind.encode(), 0) for kind in kinds
     ]
     tries += [
-        ("bind", b"/proc", b"/tmp/here", b"", 4096),
+        ("bind", b"/proc", here, b"", 4096),
         ("writable /proc/sys", b"", b"/proc/sys", b"", 4096 | 32),
         ("writable /sys", b"", b"/sys", b"", 4096 | 32),
         ("writable read-only mount", b"", b"/usr", b"", 4096 | 32),
@@ -85,11 +90,12 @@ def mounts() -> Tries:
     ]
     for what, source, target, kind, flags in tries:
         is_mounted = LIBC.mount(source, target, kind, ctypes.c_ulong(flags), None) == 0
-        if is_mounted and target == b"/tmp/here":
+        if is_mounted and target == here:
             LIBC.umount2(target, 2)
         yield what, is_mounted
     for covered in (b"/proc/kcore", b"/proc/keys", b"/proc/sys", b"/proc/timer_list", b"/sys/firmware"):
         yield f"uncover {covered.decode()}", LIBC.umount2(covered, 2) == 0
+    os.rmdir(here)
 
 
 def handles() -> Tries:
@@ -108,10 +114,11 @@ def out_of_a_chroot() -> Tries:
 
 
 def _leaves() -> bool:
-    os.makedirs("/tmp/below", exist_ok=True)
+    below = tempfile.mkdtemp()
     above = os.open("/", os.O_RDONLY)
-    os.chroot("/tmp/below")
+    os.chroot(below)
     os.fchdir(above)
+    os.rmdir(below.lstrip("/"))
     for _ in range(64):
         os.chdir("..")
     os.chroot(".")

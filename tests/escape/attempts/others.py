@@ -10,6 +10,7 @@ import struct
 from escape.attempts.common import CALLS, IS_ARM, KEY, LIBC, SOCKET, Tries, call, in_child, pids
 
 _NUMBERS = 4096
+_SEIZE = 0x4206  # PTRACE_SEIZE, which stops nobody
 
 
 def processes_of_others() -> Tries:
@@ -20,7 +21,7 @@ def processes_of_others() -> Tries:
 
 
 def processes_by_number() -> Tries:
-    """ptrace, signals, pidfds and memory of every process number, whether it can be seen or not"""
+    """ptrace, signals, pidfds and memory of process numbers, whether they can be seen or not"""
     own = {os.getpid(), 1, os.getppid()}
     reached = [number for number in range(2, _NUMBERS) if number not in own and _is_there(number)]
     yield f"signals to {_NUMBERS} numbers", bool(reached)
@@ -28,7 +29,7 @@ def processes_by_number() -> Tries:
         if number not in own:
             yield f"pidfd of {number}", call("pidfd_open", number, 0) == 0
             yield f"memory of {number}", _reads(number)
-            yield f"ptrace of {number}", in_child(lambda given: call("ptrace", 16, given, 0, 0) == 0, number)
+            yield f"ptrace of {number}", in_child(lambda given: call("ptrace", _SEIZE, given, 0, 0) == 0, number)
 
 
 def _is_there(number: int) -> bool:
