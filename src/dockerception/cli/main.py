@@ -27,6 +27,7 @@ def main() -> NoReturn:
     except Ended as ended:
         code = ended.exit_code
     handler.ignore()
+    output.settle()
     sys.exit(code)
 
 

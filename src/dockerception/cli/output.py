@@ -9,6 +9,7 @@ import errno
 import os
 import select
 import sys
+from contextlib import suppress
 
 STDOUT = 1
 STDERR = 2
@@ -41,11 +42,17 @@ def data(chunk: bytes | memoryview) -> None:
 
 def words(text: str) -> None:
     """Print a text and a newline to stderr; where nobody reads that any more, they are lost."""
-    try:
+    with suppress(OSError):
         sys.stderr.write(f"{text}\n")
+    settle()
+
+
+def settle() -> None:
+    """Let go of what stderr does not take; else Python would try again at its end, and change the exit code to 120."""
+    try:
         sys.stderr.flush()
     except OSError:
-        _to_nowhere(STDERR)  # else Python fails once more at its end, over what is still buffered
+        _to_nowhere(STDERR)
 
 
 def is_terminal() -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import select
+import threading
 import time
 from typing import Final, Protocol
 
 import msgspec
 
+from ..awake import AwakeTime
 from ..errors import BuilderError, DockerceptionError, EmitTimeoutError
 from ..oci.config import ContainerConfig
 from ..process import ending
@@ -62,14 +64,26 @@ class BuilderLog:
         self._report = report
         self._step = step
         self._tail = b""
-        self.last_activity = time.monotonic()
+        self._lock = threading.Lock()
+        self._awake = AwakeTime(2 * _POLL_SECONDS)
+        self._last_sign = 0.0
         self.told_bytes = 0  # how much it has written, where that is told before it can be read
 
     def take(self, stream: int, data: bytes) -> None:
         """Report a piece of output."""
-        self.last_activity = time.monotonic()
+        self.note_sign()
         self._tail = (self._tail + data)[-_TAIL_BYTES:]
         self._report(StepLog(step=self._step, data=data, stream=stream))
+
+    def note_sign(self) -> None:
+        """The builder has given a sign of life."""
+        with self._lock:
+            self._last_sign = self._awake.look()
+
+    def silence(self) -> float:
+        """The seconds since its last one that we have been awake; ask twice a second, or oftener."""
+        with self._lock:
+            return self._awake.look() - self._last_sign
 
     def say_waiting(self) -> None:
         """Tell that the builder is waited for."""
@@ -115,7 +129,7 @@ class PipeEmission:
             self._check_silence()
         chunk = os.read(self._stdout, size)
         if chunk:
-            self._log.last_activity = time.monotonic()
+            self._log.note_sign()
             self._received += len(chunk)
         return chunk
 
@@ -160,7 +174,7 @@ class PipeEmission:
         return bool(poll.poll(seconds * 1000))
 
     def _is_too_silent(self) -> bool:
-        return time.monotonic() - self._log.last_activity > self._timeout
+        return self._log.silence() > self._timeout
 
     def _check_silence(self) -> None:
         waited = time.monotonic() - self._started

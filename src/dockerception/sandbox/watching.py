@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import select
 import signal
-import time
 from typing import Final, NamedTuple, Protocol
 
+from ..awake import AwakeTime
 from . import calls, wire
 from .messages import Exceeded
 from .worker import Session
 
 _KILL_PATIENCE: Final = 1000  # milliseconds for the runtime to notice that its container has been killed
 _EXITED_BY_SIGNAL: Final = 128
-_LONGEST_POLL: Final = 86400.0  # seconds
+_NEVER: Final = float("inf")
+_LONGEST_POLL: Final = 1.0  # seconds, where there is a limit
 
 
 class Container(Protocol):
@@ -43,8 +44,7 @@ def wait_for(container: Container, session: Session, timeout: float = 0.0) -> En
 
     No process of the container is left when this returns: this process must adopt orphans.
     """
-    deadline = time.monotonic() + timeout if timeout else float("inf")
-    status, is_late = _watch(container, session, deadline)
+    status, is_late = _watch(container, session, timeout or _NEVER)
     end_descendants()
     code = os.waitstatus_to_exitcode(status)
     return Ended(code if code >= 0 else _EXITED_BY_SIGNAL - code, "timeout" if is_late else "")
@@ -76,8 +76,12 @@ def send(pid: int, number: int) -> None:
         pass
 
 
-def _watch(container: Container, session: Session, deadline: float) -> tuple[int, bool]:
-    """Wait for the end of the container's child; returns its wait status, and whether the deadline has ended it."""
+def _watch(container: Container, session: Session, limit: float) -> tuple[int, bool]:
+    """Wait for the end of the container's child; returns its wait status, and whether the limit has ended it.
+
+    Time in which this process is stopped does not count: it comes with a machine, or a container, that stands still.
+    """
+    awake = AwakeTime(2 * _LONGEST_POLL)
     pidfd = os.pidfd_open(container.child)
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
@@ -86,17 +90,18 @@ def _watch(container: Container, session: Session, deadline: float) -> tuple[int
     poller.register(session.helper, 0)
     is_late = False
     while True:
-        left = min(max(0.0, deadline - time.monotonic()), _LONGEST_POLL)
-        ready = {descriptor for descriptor, _ in poller.poll(left * 1000)}
+        left = max(0.0, limit - awake.look())
+        longest = None if left == _NEVER else min(left, _LONGEST_POLL) * 1000
+        ready = {descriptor for descriptor, _ in poller.poll(longest)}
         if pidfd in ready:
             os.close(pidfd)
             return os.waitpid(container.child, 0)[1], is_late
-        if not ready and left == _LONGEST_POLL:
+        if not ready and left > _LONGEST_POLL:
             continue
         is_late = is_late or not ready
         number = signal.SIGKILL if not ready or session.helper in ready else _next_signal(session)
         if number == signal.SIGKILL:
-            deadline = float("inf")
+            limit = _NEVER
             _kill(container, pidfd)
             poller.unregister(session.conversation)
             poller.unregister(session.helper)

@@ -11,6 +11,7 @@ import pytest
 
 import dockerception
 from dockerception.errors import BuilderError, DockerceptionError, EmitTimeoutError, ImageError, StreamError
+from dockerception.limits import Limits
 from dockerception.progress import Event, StepLog
 from embedded.engine.conftest import BUSYBOX
 from embedded.engine.test_parallel import is_running
@@ -129,6 +130,10 @@ def test_a_builder_that_fails(
 
     with Store(str(tmp_path / "store")) as store:
         assert store.images.find("app") is None
+
+
+def test_the_time_that_a_step_may_take_is_no_limit_of_a_builder(chain: Chain) -> None:
+    assert chain("sleep 0.5; tar -cC /out .", limits=Limits(timeout=0.3))
 
 
 def test_a_server_is_told_from_a_builder(chain: Chain, source: Path) -> None:

@@ -154,7 +154,7 @@ class SolveContainer:
         """Only the builder's own silence counts, not that of the steps before it nor of the way back."""
         while self._child.poll() is None:
             if not self._progress.is_running:
-                self._log.last_activity = time.monotonic()
+                self._log.note_sign()
             time.sleep(_TICK_SECONDS)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Final
 
 from ...progress import Reporter, StepProgress
@@ -63,7 +62,7 @@ class EmitProgress:
     def _hear(self, line: bytes) -> None:
         told = emit_script.bytes_told(line)
         if told is not None:
-            self._log.last_activity = time.monotonic()
+            self._log.note_sign()
             self._log.told_bytes = told
             self._report(StepProgress(step=self._step, done_bytes=told, note="written by the builder"))
             return

@@ -183,7 +183,7 @@ class EmbeddedEngine:
             files=self._view_layers(stack, "the builder"),
             command=request.command,
             network=request.network,
-            limits=request.limits,
+            limits=msgspec.structs.replace(request.limits, timeout=0.0),  # of steps; a builder's silence is limited
         )
         if not run.args:
             raise nothing_to_run()
