@@ -65,7 +65,7 @@ def _check_is_whole(engine: Engine, level: Level, stage: Stage, copy: Copy) -> N
     path = absolute(copy.sources[0], ContainerConfig())
     try:
         published = engine.directory(_built(engine, level, copy.from_), path)
-    except ContextError as error:
+    except (ContextError, DockerfileError) as error:
         raise ContextError(
             f"PUBLISH takes a directory, and there is none at {path} of the image.", hint=error.hint
         ) from error
@@ -89,8 +89,8 @@ def _built(engine: Engine, level: Level, target: str) -> Built:
 def _names(engine: Engine, built: Built, path: str) -> list[str]:
     try:
         return [entry.path for entry in engine.directory(built, path).walk("") if entry.path]
-    except ContextError:
-        return []  # it is not there
+    except (ContextError, DockerfileError):
+        return []  # it is not there, or not of the image
 
 
 def _is_made(name: str) -> bool:

@@ -27,6 +27,11 @@ def lines_of(document: Document, start: int, end: int) -> list[Line]:
     return found
 
 
+def exact_lines(document: Document) -> list[str]:
+    """All lines, as they have to be written for another reader."""
+    return [text for text, _ in lines_of(document, 1, len(document.lines))]
+
+
 def rewritten(document: Document, lines: Sequence[Line]) -> Dockerfile:
     """The Dockerfile that has these lines.  Raises ``DockerfileError`` as reading any other does."""
     original = document.written.lines if document.written is not None else document.lines

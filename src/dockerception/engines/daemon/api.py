@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -176,6 +178,24 @@ class Daemon:
                 raise StartError(explanation(error)) from error
         return str(made["Id"])
 
+    def resolved(self, container: str, path: str) -> str:
+        """A path of a container with the links followed, as far as it is there."""
+        followed = "/"
+        for name in filter(None, path.split("/")):
+            followed = posixpath.join(followed, name)
+            facts = self._facts_of(container, followed)
+            if facts.get("mode", 0) & _IS_LINK:  # its target is absolute, and all of it followed
+                followed = str(facts.get("linkTarget") or followed)
+        return followed
+
+    def _facts_of(self, container: str, path: str) -> dict[str, Any]:
+        """What the daemon tells of a path without its contents; nothing where there is none."""
+        url = f"{self.client.base_url}/v{self.client.api_version}/containers/{container}/archive"
+        with daemon_errors(self.name):
+            answer = self.client.head(url, params={"path": path}, timeout=self.client.timeout)
+        told = answer.headers.get("X-Docker-Container-Path-Stat", "")
+        return dict(json.loads(base64.b64decode(told))) if answer.ok and told else {}
+
     def archive(self, container: str, directory: str) -> Iterator[bytes]:
         """What is in a directory of a container, as a tar; links on the way are followed inside the container.
 
@@ -183,15 +203,16 @@ class Daemon:
         """
         from docker import errors
 
+        facts = self._facts_of(container, directory)
+        if facts and not facts["mode"] & (_IS_DIRECTORY | _IS_LINK):  # Podman tells of a link, though it follows it
+            raise _no_directory(directory, "it is something else")
         with daemon_errors(self.name):
             try:
-                chunks, facts = self.client.get_archive(container, f"{directory}/.", chunk_size=_CHUNK)
+                chunks, _ = self.client.get_archive(container, f"{directory}/.", chunk_size=_CHUNK)
             except errors.APIError as error:
                 if error.status_code not in _NOT_THERE:
                     raise
                 raise _no_directory(directory, explanation(error)) from error
-            if not facts["mode"] & (_IS_DIRECTORY | _IS_LINK):  # Podman tells of a link, though it follows it
-                raise _no_directory(directory, "it is something else")
             yield from chunks
 
     def attach(self, container: str) -> Any:

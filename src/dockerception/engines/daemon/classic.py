@@ -51,7 +51,8 @@ class ApiBuilder:
         # Podman takes the files of secrets out of the context before it builds.
         files = {f".secret-{token_hex(8)}": secret for secret in order.secrets}
         values = {file: secrets.read(secret) for file, secret in files.items()}
-        tar = context_tar.chunks(order.context, order.dockerfile, name, values)
+        ignore = context_tar.PODMAN_IGNORE_FILE if self._daemon.name == "Podman" else context_tar.IGNORE_FILE
+        tar = context_tar.chunks(order.context, order.dockerfile, name, values, ignore_file=ignore)
         reading = _Reading(progress)
         try:
             for message in self._daemon.build(tar, self._parameters(order, name, files)):

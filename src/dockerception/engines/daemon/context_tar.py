@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import msgspec
 
@@ -11,22 +12,26 @@ from ...oci import tarwriter
 from ...oci.entry import FILE, Entry
 from ...transports.canonical import LinkOrder
 
-_IGNORE_FILE = ".dockerignore"
+IGNORE_FILE: Final = ".dockerignore"
+PODMAN_IGNORE_FILE: Final = ".containerignore"
+"""What Podman looks at first: next to it, ``.dockerignore`` is a file like any other."""
 
 
-def chunks(context: Context, dockerfile: bytes, name: str, more: Mapping[str, bytes] = {}) -> Iterator[bytes]:
+def chunks(
+    context: Context, dockerfile: bytes, name: str, more: Mapping[str, bytes] = {}, *, ignore_file: str = IGNORE_FILE
+) -> Iterator[bytes]:
     """The tar: the files of the context, owned by 0:0, the Dockerfile under ``name``, and ``more`` files by name.
 
-    The ignore rules have been applied; but the builder looks for them once more, and by them forgets the Dockerfile
-    after it has read it, so that ``COPY .`` does not find it, nor ``more``.  An ignore file that is there for this only
-    is forgotten as well.
+    The ignore rules have been applied; but the builder looks for some once more, in ``ignore_file``, and by them
+    forgets the Dockerfile after it has read it, so that ``COPY .`` does not find it, nor ``more``.  An ignore file that
+    is there for this only is forgotten as well.
     """
-    existing = context.find(_IGNORE_FILE)
+    existing = context.find(ignore_file)
     kept = b"".join(context.read(existing)) if existing is not None and existing.kind == FILE else None
-    hidden = [*([] if kept is not None else [_IGNORE_FILE]), name, *more]
+    hidden = [*([] if kept is not None else [ignore_file]), name, *more]
     first = b"" if kept is None else kept.rstrip(b"\n") + b"\n"
     rules = first + "".join(f"{each}\n" for each in hidden).encode()
-    ours = {name: dockerfile, _IGNORE_FILE: rules, **more}
+    ours = {name: dockerfile, ignore_file: rules, **more}
     links = LinkOrder(context.find, context.read)
 
     def contents(entry: Entry) -> Iterable[bytes | memoryview]:

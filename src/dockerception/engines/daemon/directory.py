@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from ...context.base import Context
@@ -11,6 +12,7 @@ from ...context.tar_context import TarContext
 from ...errors import TransportError
 from ...oci.tarreader import Limits
 from ...store.store import Store
+from ..directories import check_path
 from . import leftovers
 from .api import Daemon, StartError
 
@@ -18,7 +20,10 @@ _NOTHING: Final = ("/",)  # an image need not have a command, a container must
 
 
 def read_directory(daemon: Daemon, image: str, directory: str, store: Store, *, max_bytes: int) -> Context:
-    """The files of a directory, kept in the store for this build.  Raises ``ContextError`` where there is none."""
+    """The files of a directory, kept in the store for this build.
+
+    Raises ``ContextError`` where there is none, and ``DockerfileError`` where links lead to one that is no context.
+    """
     from ...context.tarstream import receive
 
     origin = f"the directory {directory} of the image"
@@ -28,19 +33,30 @@ def read_directory(daemon: Daemon, image: str, directory: str, store: Store, *, 
     except StartError as error:
         raise TransportError(f"{daemon.name} can't show the files of an image: {error}.") from error
     path = store.contexts.new_spool()
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        received = receive(
-            _reader(daemon.archive(container, directory)),
-            spool=descriptor,
-            origin=origin,
-            source="emitted",
-            limits=Limits(max_bytes=max_bytes, bytes_option="--max-context"),
-        )
+        followed = daemon.resolved(container, directory)
+        if followed != directory:
+            check_path(followed)
+        with _new_file(path) as descriptor:
+            received = receive(
+                _reader(daemon.archive(container, followed)),
+                spool=descriptor,
+                origin=origin,
+                source="emitted",
+                limits=Limits(max_bytes=max_bytes, bytes_option="--max-context"),
+            )
     finally:
-        os.close(descriptor)
         daemon.remove(container)
     return TarContext(received.toc, path, origin=origin)
+
+
+@contextmanager
+def _new_file(path: str) -> Iterator[int]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _reader(chunks: Iterable[bytes]) -> Callable[[int], bytes]:

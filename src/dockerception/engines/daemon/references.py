@@ -13,6 +13,7 @@ import msgspec
 
 from ...dockerfile import instructions as ins
 from ...dockerfile.instructions import print_instruction
+from ...dockerfile.rewriting import exact_lines
 from ...dockerfile.stages import Dockerfile, Stage, excerpt_for, find_stage, references
 from ...errors import UnsupportedError
 from ...reference import Platform
@@ -78,7 +79,7 @@ class References:
 
     def text(self, names: Mapping[str, str]) -> bytes:
         """The Dockerfile with other names in the places of these; all else stays, on the same lines."""
-        lines = list(self._dockerfile.document.lines)
+        lines = exact_lines(self._dockerfile.document)
         for stage in reversed(self._stages):
             for instruction in reversed((stage.base, *stage.instructions)):
                 if isinstance(instruction, ins.From | ins.Copy | ins.Run):

@@ -39,6 +39,17 @@ def test_an_ignore_file_of_the_context_stays_with_one_more_line(tmp_path: Path) 
     assert list(found).count(".dockerignore") == 1
 
 
+def test_next_to_the_ignore_file_of_podman_that_of_docker_is_an_ordinary_file(tmp_path: Path) -> None:
+    """Its rules have been applied, or those of another file were."""
+    (tmp_path / ".dockerignore").write_bytes(b"secret\n")
+    context = DirectoryContext(str(tmp_path))
+    stream = io.BytesIO(b"".join(context_tar.chunks(context, b"", ".ours", ignore_file=context_tar.PODMAN_IGNORE_FILE)))
+    with tarfile.open(fileobj=stream) as archive:
+        found = {member.name: (archive.extractfile(member) or io.BytesIO()).read() for member in archive}
+    assert found[".dockerignore"] == b"secret\n"
+    assert found[".containerignore"] == b".containerignore\n.ours\n"
+
+
 def test_more_files_are_forgotten_as_well(tmp_path: Path) -> None:
     found = sent(tmp_path, secret=b"value")
     assert found["secret"] == (0, 0, b"value")
