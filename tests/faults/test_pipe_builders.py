@@ -15,10 +15,13 @@ import msgspec
 import pytest
 
 from faults.program import PROGRAM, Failure, Program, fails, pids, wait_until
+from support.place import CONTAINER, HERE
 
 pytestmark = pytest.mark.root
 
 _GOOD = "cat /streams/good"
+_FORMAT = "" if HERE == CONTAINER else "Exec format error"
+"""What a runtime prints; without one we are who finds it out, and it is in the message."""
 
 
 class _Builder(msgspec.Struct, frozen=True):
@@ -117,7 +120,7 @@ _BUILDERS = {
         ["/scripts/lost"], _failed("could not be started: “/scripts/lost” needs “/bin/nosuchshell” to run")
     ),
     "15: a wrong format": _Builder(
-        ["/scripts/noise"], _failed("“/scripts/noise”", "another architecture", "Exec format error")
+        ["/scripts/noise"], _failed("“/scripts/noise”", "another architecture", _FORMAT)
     ),
     "15: no such directory": _Builder(
         ["./tool"], _failed("could not be started: “./tool” is not found"), instructions="WORKDIR /new"
@@ -175,7 +178,7 @@ def test_the_builder_gets_no_terminal(program: Program, builders: Path, tmp_path
     """1: though the command itself has one; stdin is empty, stdout a pipe of its own."""
     script = (
         "for fd in 0 1 2; do test -t $fd && exit 9; done; read line && exit 8;"
-        " readlink /proc/self/fd/1 >&2; tar -cC /out ."
+        " readlink /proc/self/fd/1 >&2 || echo no /proc >&2; tar -cC /out ."
     )
     target = tmp_path / "files.tar"
     command: list[str | Path] = [PROGRAM, "build", "--progress", "plain", "-o", f"type=tar,dest={target}", builders]
@@ -191,7 +194,7 @@ def test_the_builder_gets_no_terminal(program: Program, builders: Path, tmp_path
         os.close(inner)
         shown = _read_all(terminal)
         assert process.wait() == 0, shown.decode()
-    assert b"pipe:[" in shown
+    assert (b"no /proc" if HERE == CONTAINER else b"pipe:[") in shown
     assert target.exists()
     program.has_no_leftovers()
 

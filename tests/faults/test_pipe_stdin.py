@@ -12,7 +12,9 @@ import pytest
 
 from faults import material
 from faults.program import PROGRAM, Failure, Program, fails
+from support.place import CONTAINER, HERE
 from support.tools import need
+from support.users import open_folders
 
 pytestmark = pytest.mark.root
 
@@ -50,6 +52,8 @@ def test_no_dockerfile(program: Program, project: Path, tmp_path: Path) -> None:
 def test_any_owners_as_an_ordinary_user(program: Program, project: Path, tmp_path: Path) -> None:
     """6: nobody may chown to these owners, and not a single namespace can be made."""
     target, store = tmp_path / "files.tar", tmp_path / "store"
+    open_folders(tmp_path)
+    tmp_path.chmod(0o777)
     with (project / "streams" / "owners").open("rb") as stream:
         done = subprocess.run(
             [*_as_user(), PROGRAM, "assemble", "-t", "app", "-o", f"type=tar,dest={target}", "-"],
@@ -70,6 +74,8 @@ def test_any_owners_as_an_ordinary_user(program: Program, project: Path, tmp_pat
 def _as_user() -> list[str]:
     """A command that runs another one as a user without any capability, who can't make user namespaces either."""
     drop = [need("setpriv"), "--ambient-caps=-all", "--inh-caps=-all", "--bounding-set=-all"]
+    if HERE == CONTAINER:
+        return [*drop, "--reuid=1234", "--regid=1234", "--clear-groups"]  # no namespace can be made there by anybody
     script = f'echo 0 > /proc/sys/user/max_user_namespaces && exec {" ".join(drop)} "$@"'
     mapped = ["--user", "--map-user=1000", "--map-group=1000", "--keep-caps"]
     return [need("unshare"), *mapped, "sh", "-c", script, "sh"]

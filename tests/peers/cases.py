@@ -23,7 +23,9 @@ writes the table of all rules, ``tests/dockerfiles/README.md``.
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 import subprocess
 import tarfile
 from pathlib import Path
@@ -31,6 +33,7 @@ from pathlib import Path
 import msgspec
 
 FOLDER = Path(__file__).parents[1] / "dockerfiles"
+_SOCKET = "DOCKERCEPTION.socket"
 _NOT_CONTEXT = ("expect.json", "prepare", "base")
 
 
@@ -129,9 +132,13 @@ def load(name: str, work: Path) -> Case:
 
 def pack(case: Case, target: Path) -> Path:
     """Write the prepared context and base as one tar that :func:`unpack` reads; returns ``target``."""
-    with tarfile.open(target, "w") as archive:
+    with tarfile.open(target, "w", format=tarfile.PAX_FORMAT) as archive:
         for folder in filter(None, (case.context, case.base)):
             archive.add(folder, arcname=folder.name)
+            for path in filter(Path.is_socket, folder.rglob("*")):  # which tars have no type for
+                member = tarfile.TarInfo(f"{folder.name}/{path.relative_to(folder)}")
+                member.mode, member.pax_headers = path.stat().st_mode & 0o7777, {_SOCKET: "1"}
+                archive.addfile(member)
     return target
 
 
@@ -140,6 +147,11 @@ def unpack(name: str, packed: Path, work: Path) -> Case:
     with tarfile.open(packed) as archive:
         archive.extraction_filter = lambda member, _: member  # all modes; extractall(filter=…) is newer than 3.11.2
         archive.extractall(work)
+        for member in archive:
+            if _SOCKET in member.pax_headers:
+                (work / member.name).unlink()
+                os.mknod(work / member.name, stat.S_IFSOCK)
+                (work / member.name).chmod(member.mode)
     base = work / "base"
     return Case(name, _expect(name), work / "context", base if base.exists() else None)
 

@@ -25,6 +25,7 @@ _IS_SERVER: Final = (
     " use “dockerception assemble”"
 )
 _EXEC_FORMAT_ERROR: Final = "exec format error"
+_OTHER_FORMAT: Final = "its program is for another architecture, or a script without a “#!” line"
 """What runtimes say, in either case, where the kernel does not know a program; it is their exit code then."""
 
 _TAIL_BYTES: Final = 4096
@@ -207,17 +208,17 @@ class PipeEmission:
         if returncode == 127:
             hint = "exit code 127 means that a command was not found; does the builder image have a shell and tar?"
         elif _EXEC_FORMAT_ERROR in self._log.tail.lower():
-            hint = "its program is for another architecture, or a script without a “#!” line"
+            hint = _OTHER_FORMAT
         ended = ending(_SIGNAL_BASE - returncode) if returncode > _SIGNAL_BASE else ending(returncode)
         return BuilderError(f"The builder “{self._command}” {ended}.", details=self._log.tail, hint=hint)
 
 
 def not_started(reason: str) -> BuilderError:
     """The error for a builder of which nothing ever ran; ``reason`` is a full sentence."""
-    return BuilderError(
-        f"The builder could not be started: {reason}",
-        hint="does the image have this program? its ENTRYPOINT and CMD, or what follows “--”, are run as they are",
-    )
+    hint = "does the image have this program? its ENTRYPOINT and CMD, or what follows “--”, are run as they are"
+    if _EXEC_FORMAT_ERROR in reason.lower():
+        hint = _OTHER_FORMAT
+    return BuilderError(f"The builder could not be started: {reason}", hint=hint)
 
 
 def nothing_to_run() -> BuilderError:
