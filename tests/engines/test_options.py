@@ -145,6 +145,19 @@ def test_other_outputs_are_written_as_well(lab: Lab, source: Path, tmp_path: Pat
     assert described["size"] == index["manifests"][0]["size"]
 
 
+def test_several_platforms(lab: Lab, source: Path, tmp_path: Path) -> None:
+    (source / "Dockerfile").write_text("FROM scratch\nARG TARGETARCH\nCOPY file /$TARGETARCH\n")
+    target = tmp_path / "image.tar"
+    done = lab.run("assemble", "--platform=linux/amd64,linux/arm64", "-o", f"type=oci,dest={target}", source)
+    if lab.name in ("embedded", "buildx-remote"):
+        with tarfile.open(target) as archive:
+            index = json.load(archive.extractfile("index.json") or io.BytesIO())
+        assert index["manifests"][0]["mediaType"] == "application/vnd.oci.image.index.v1+json"
+        return
+    Failure(3, "not-supported", "can't keep images for several platforms", "one platform at a time").check(done)
+    assert not target.exists()
+
+
 _WRONG = {
     "a step fails": ("FROM busybox\nRUN echo why >&2; exit 3\n", Failure(1, "step-failed", "code 3", "", "why")),
     "a command is missing": ("FROM busybox\nRUN nosuch\n", Failure(1, "step-failed", "code 127", "127 means")),
