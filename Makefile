@@ -4,10 +4,10 @@ PYTEST = .venv/bin/pytest
 WORKERS = -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit peers faults fuzz bench docs clean
+.PHONY: help setup demo test check unit peers faults reliability fuzz bench docs clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install what development needs: system packages (apt) and .venv
 	@scripts/setup --test
@@ -34,9 +34,12 @@ peers: setup ## only the comparison with Docker and the other tools (as root)
 faults: setup ## kill builds at 300 random instants (as root); the table goes into docs/reliability.md
 	KILL_ROUNDS=300 KILL_REPORT=docs/reliability.md $(PYTEST) tests/faults/test_kills.py
 
-fuzz: setup ## fuzz what reads bytes from elsewhere, FUZZ_SECONDS (60) a target
+reliability: setup ## try to break it (as root): hostile bytes, escapes, faults; the tables go into docs/reliability.md
+	.venv/bin/python scripts/reliability.py
+
+fuzz: setup ## fuzz what reads bytes from elsewhere, FUZZ_SECONDS (60) a target; the table goes there too
 	.venv/bin/python -m pip install -qq --disable-pip-version-check atheris
-	.venv/bin/python scripts/fuzz.py
+	FUZZ_REPORT=docs/reliability.md .venv/bin/python scripts/fuzz.py
 
 bench: setup ## measure speed and memory on this machine
 	@set -e; for script in bench/[a-z]*.py; do echo "$$script"; .venv/bin/python "$$script"; done

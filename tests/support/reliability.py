@@ -58,11 +58,11 @@ def rewrite(page: Path, section: str, text: str) -> None:
     page.write_text(f"{before}{begin}\n{text}\n\n{end}{after}")
 
 
-def rows_of(page: Path, section: str) -> list[str]:
-    """The names of the rows that a section's table has."""
+def cells_of(page: Path, section: str) -> dict[str, list[str]]:
+    """The rows of a section's table by their names, as they are written."""
     text = page.read_text().partition(f"<!-- {section} -->\n")[2].partition(f"<!-- end of {section} -->")[0]
-    rows = [line for line in text.splitlines() if line.startswith("| ")]
-    return [row.split(" | ")[0].removeprefix("| ") for row in rows[2:]]
+    rows = [line.removeprefix("| ").removesuffix(" |").split(" | ") for line in text.splitlines() if line[:2] == "| "]
+    return {name: cells for name, *cells in rows[2:]}
 
 
 def _shown(cell: Number | str) -> str:
