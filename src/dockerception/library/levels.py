@@ -27,12 +27,14 @@ class Read(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     level: int | None = None
 
 
-class StagePlan(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage: its name (else its number), what it begins with (None: scratch), and what it reads besides."""
+class StagePlan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A stage: its name (else its number), what it begins with (None: scratch), what it reads besides, and the platform
+    that its FROM names, as written."""
 
     name: str
     base: Read | None
     reads: tuple[Read, ...]
+    platform: str = ""
 
 
 class LevelPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +83,7 @@ def _stage(parts: tuple[Part, ...], stage: Stage) -> StagePlan:
         name=stage.name or str(stage.index),
         base=None if is_nothing else _named(parts, stage, base, sees_earlier_stages=base in taken),
         reads=tuple(dict.fromkeys(_reads(parts, stage))),
+        platform=stage.base.platform,
     )
 
 

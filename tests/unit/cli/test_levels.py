@@ -97,6 +97,15 @@ def test_an_ordinary_file_is_said_to_end_with_a_build_that_nobody_wrote(run: Run
     ]
 
 
+def test_the_platform_of_a_stage_is_shown(run: Run, tmp_path: Path) -> None:
+    text = "FROM --platform=$BUILDPLATFORM a AS b\nFROM b\nBUILD /o\nFROM scratch\n"
+    _, first, second, *_ = shown(run, tmp_path, text)
+    assert [first, second] == ["  stage b: FROM --platform=$BUILDPLATFORM a", "  stage 1: FROM b (stage)"]
+    ran = run("levels", "--format=json", str(tmp_path / "Dockerfile"))
+    stages = json.loads(ran.out.splitlines()[0])["stages"]
+    assert [stage.get("platform") for stage in stages] == ["$BUILDPLATFORM", None]
+
+
 def test_json_is_one_object_a_level(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "Dockerfile.x"
     path.write_text("FROM scratch\nADD x /y\nBUILD /o D\n")

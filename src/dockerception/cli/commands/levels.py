@@ -43,7 +43,8 @@ def command(file: str, format: str) -> None:
 def _lines(level: LevelPlan) -> list[str]:
     lines = [f"level {level.level}"]
     for stage in level.stages:
-        lines.append(f"  stage {stage.name}: FROM {_base(stage.base)}")
+        platform = f"--platform={stage.platform} " if stage.platform else ""
+        lines.append(f"  stage {stage.name}: FROM {platform}{_base(stage.base)}")
         lines += [f"    reads {_shown(each)}" for each in stage.reads]
     if level.emits:
         where = "what follows" if level.dockerfile == "follows" else f"{level.dockerfile} in that context"
