@@ -119,7 +119,7 @@ _WRONG = {
         "# syntax=example/lang",
     ),
     "text in another encoding": _Wrong(
-        b"FROM busybox\nLABEL a=\xff\n", Failure(3, "dockerfile", "is not UTF-8 text: line 2", "save the file as UTF-8")
+        b"FROM busybox\nENV a=\xff\n", Failure(3, "dockerfile", "is not UTF-8 text: line 2", "save the file as UTF-8")
     ),
     "a broken pattern": _context("FROM busybox\nCOPY [a /\n", "“\\[a” is not a valid pattern", "write a set", "COPY"),
     "missing source of a mount": _context(

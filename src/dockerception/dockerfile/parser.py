@@ -96,6 +96,7 @@ def parse(source: str, *, name: str = "Dockerfile", escape: str = "") -> Documen
 def parse_bytes(data: bytes, *, name: str = "Dockerfile") -> Document:
     """Read a Dockerfile's bytes: ``parse`` of its UTF-8 text.
 
+    In comments, in LABEL and in MAINTAINER bytes that are no UTF-8 become U+FFFD, as BuildKit writes them into a config.
     Raises ``DockerfileError`` that says what the bytes are instead, where they are no such text.
     """
     for magic, kind in _MAGIC:
@@ -106,13 +107,23 @@ def parse_bytes(data: bytes, *, name: str = "Dockerfile") -> Document:
     if b"\0" in data:
         line = data.count(b"\n", 0, data.index(b"\0")) + 1
         raise DockerfileError(f"{name} is not a Dockerfile: line {line} holds a NUL byte.", hint=_WANTED)
-    try:
-        return parse(data.decode("utf-8"), name=name)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise DockerfileError(f"{name} is not UTF-8 text: line {line}.", hint="save the file as UTF-8") from error
+    text = data.decode("utf-8", "surrogateescape")
+    document = parse(_NO_UTF8.sub("\ufffd", text), name=name)
+    for number, line in enumerate(text.split("\n"), 1):
+        if _NO_UTF8.search(line) and not _takes_any_bytes(document, number):
+            raise DockerfileError(f"{name} is not UTF-8 text: line {number}.", hint="save the file as UTF-8")
+    return document
 
 
+def _takes_any_bytes(document: Document, number: int) -> bool:
+    """Whether nothing of a line is in a command, a path or a file."""
+    node = next((node for node in document.nodes if node.start <= number <= node.end), None)
+    if node is None or node.keyword in ("LABEL", "MAINTAINER"):
+        return True
+    return not node.heredocs and document.lines[number - 1].lstrip(SPACES).startswith("#")
+
+
+_NO_UTF8 = re.compile("[\udc80-\udcff]")
 _WANTED = "a Dockerfile is a text file that begins with FROM or ARG"
 _MAGIC = (
     (b"\x1f\x8b", "a gzip archive"),

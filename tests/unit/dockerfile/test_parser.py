@@ -178,7 +178,9 @@ def test_excerpt() -> None:
         ("FROM a".encode("utf-16"), "UTF-16 text"),
         (b"a" * 257 + b"ustar\0", "a tar archive"),
         (b"FROM a\nRUN \0", "line 2 holds a NUL byte"),
-        (b"FROM a\n# caf\xe9\n", "is not UTF-8 text: line 2"),
+        (b"FROM a\n# caf\xe9\nRUN a \\\n  # caf\xe9\n  caf\xe9\n", "is not UTF-8 text: line 5"),
+        (b"FROM a\nCOPY <<E /\n# caf\xe9\nE\n", "is not UTF-8 text: line 3"),
+        (b"FROM a\nENV x=\xe9", "is not UTF-8 text: line 2"),
     ],
 )
 def test_bytes_that_are_no_dockerfile(data: bytes, message: str) -> None:
@@ -186,6 +188,13 @@ def test_bytes_that_are_no_dockerfile(data: bytes, message: str) -> None:
         parse_bytes(data, name="builder/Dockerfile")
     assert message in caught.value.message
     assert caught.value.message.startswith("builder/Dockerfile")
+
+
+def test_bytes_that_no_file_or_command_gets() -> None:
+    """Each byte that is no UTF-8 is one U+FFFD, as in what Go writes."""
+    data = b"# caf\xe9\nFROM a\nLABEL a=\xe2\x82 \\\n# \xe9\nb=\xff\nMAINTAINER J\xe9r\nRUN a\\\n  # \xe9\n  b\n"
+    nodes = parse_bytes(data).nodes
+    assert [node.rest for node in nodes] == ["a", "a=\ufffd\ufffd b=\ufffd", "J\ufffdr", "a  b"]
 
 
 def test_text_with_nul() -> None:
