@@ -96,7 +96,7 @@ def parse(source: str, *, name: str = "Dockerfile", escape: str = "") -> Documen
 def parse_bytes(data: bytes, *, name: str = "Dockerfile") -> Document:
     """Read a Dockerfile's bytes: ``parse`` of its UTF-8 text.
 
-    In comments, in LABEL and in MAINTAINER bytes that are no UTF-8 become U+FFFD, as BuildKit writes them into a config.
+    In comments, LABEL and MAINTAINER bytes that are no UTF-8 become U+FFFD, as BuildKit writes them into a config.
     Raises ``DockerfileError`` that says what the bytes are instead, where they are no such text.
     """
     for magic, kind in _MAGIC:
