@@ -109,8 +109,8 @@ def parse_bytes(data: bytes, *, name: str = "Dockerfile") -> Document:
         raise DockerfileError(f"{name} is not a Dockerfile: line {line} holds a NUL byte.", hint=_WANTED)
     text = data.decode("utf-8", "surrogateescape")
     document = parse(_NO_UTF8.sub("\ufffd", text), name=name)
-    for number, line in enumerate(text.split("\n"), 1):
-        if _NO_UTF8.search(line) and not _takes_any_bytes(document, number):
+    for number, written in enumerate(text.split("\n"), 1):
+        if _NO_UTF8.search(written) and not _takes_any_bytes(document, number):
             raise DockerfileError(f"{name} is not UTF-8 text: line {number}.", hint="save the file as UTF-8")
     return document
 
