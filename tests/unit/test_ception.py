@@ -520,6 +520,49 @@ def test_stages_and_levels_are_named_across_levels(bench: Bench) -> None:
     }
 
 
+def test_what_is_for_all_levels_reaches_each_of_them_as_it_was_asked(bench: Bench) -> None:
+    """Those that are written, and one that is emitted."""
+    write(bench, "FROM scratch\nBUILD /o\nFROM scratch\nBUILD -\n")
+    engine = FakeEngine(EMITTED)
+    engine.directories["/o"] = tar_of({"f": b""})
+    options: dict[str, Any] = {
+        "build_args": {"A": "1"},
+        "build_contexts": {"c": "/c"},
+        "secrets": (Secret(id="s", file="/s"),),
+        "ssh": (SshAgent(id="default"),),
+        "network": "none",
+        "no_cache": True,
+        "pull": True,
+    }
+    bench.chain(engine, platforms=(Platform("linux", "arm64"),), **options).build()
+    assert [level.index for level in engine.levels] == [0, 1, 2]
+    for level in engine.levels:
+        assert level.settings.platform == Platform("linux", "arm64")
+        assert {name: getattr(level.settings, name) for name in options} == options
+
+
+@pytest.mark.parametrize(
+    ("names", "anew"),
+    [
+        (set(), 0),
+        ({"level:0"}, 1),
+        ({"LEVEL:0"}, 1),
+        ({"two"}, 1),
+        ({"0"}, 1),
+        ({"level:1"}, 0),
+        ({"last"}, 0),
+        ({"emit"}, 1),
+    ],
+)
+def test_a_builder_that_is_made_anew_on_request_runs_again(bench: Bench, names: set[str], anew: int) -> None:
+    """Its key is what it was, but what it is made of may have come out otherwise."""
+    write(bench, "FROM scratch\nFROM scratch AS Two\nBUILD -\nFROM scratch AS last\n")
+    bench.chain(FakeEngine(EMITTED)).build()
+    second = FakeEngine(EMITTED)
+    bench.chain(second, no_cache_filter=frozenset(names)).build()
+    assert second.calls.count("emit") == anew
+
+
 LOOP = tar_of({"Dockerfile": b"FROM scratch\nBUILD -\n"})
 
 

@@ -67,7 +67,7 @@ def _check_is_whole(engine: Engine, level: Level, stage: Stage, copy: Copy) -> N
         published = engine.directory(_built(engine, level, copy.from_), path)
     except (ContextError, DockerfileError) as error:
         raise ContextError(
-            f"PUBLISH takes a directory, and there is none at {path} of the image.", hint=error.hint
+            f"PUBLISH takes a directory, and there is none at {path} of the image.", hint="make it in a RUN before"
         ) from error
     if stage.base.base == "scratch":
         return
