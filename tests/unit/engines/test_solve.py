@@ -321,6 +321,27 @@ def test_named_contexts(lab: Lab, tmp_path: Path) -> None:
         lab.build(text, Tree(), build_contexts={"other": os.fspath(tmp_path / "absent")})
 
 
+def test_a_named_context_in_the_place_of_a_stage(lab: Lab, tmp_path: Path) -> None:
+    directory(tmp_path / "named", {"x": "named"})
+    given = {"base": os.fspath(tmp_path / "named")}
+    text = "FROM scratch AS Base\nCOPY <<x y\nx\nFROM scratch\nCOPY --from=BASE . /"
+    assert shown(lab.files(lab.image(lab.build(text, Tree(), build_contexts=given)))) == {"x": "named"}
+
+
+def test_a_directory_as_base_has_the_config_of_scratch(lab: Lab, tmp_path: Path) -> None:
+    directory(tmp_path / "named", {"x": "named"})
+    text = "FROM base\nWORKDIR here"
+    image = lab.image(lab.build(text, Tree(), build_contexts={"base": os.fspath(tmp_path / "named")}))
+    scratch = lab.image(lab.build(text.replace("base", "scratch"), Tree()))
+    assert image.config.config == scratch.config.config
+
+
+def test_scratch_under_another_name(lab: Lab) -> None:
+    given = {"nothing": "docker-image://scratch"}
+    image = lab.image(lab.build("FROM nothing\nCOPY --from=nothing / /d/", Tree(), build_contexts=given))
+    assert image.config == lab.image(lab.build("FROM scratch\nCOPY --from=scratch / /d/", Tree())).config
+
+
 def test_an_image_of_the_store_as_base_and_source(lab: Lab, tmp_path: Path) -> None:
     from dockerception.reference import Reference
 

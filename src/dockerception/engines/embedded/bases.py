@@ -32,13 +32,14 @@ from ..base import Material, Settings
 from . import keys
 from .matching import Source
 from .steps import Steps
-from .values import Base
+from .values import SCRATCH, Base
 
 if TYPE_CHECKING:
     from .lazy_bases import LazyBases
     from .remote_files import RemoteFiles
 
 _STORE_PREFIX: Final = "docker-image://"
+_NO_IMAGE: Final = f"{_STORE_PREFIX}{SCRATCH}"
 _REGISTRY_PREFIX: Final = "docker://"
 View = Callable[[StoredImage, str], Context]
 
@@ -91,10 +92,10 @@ class Bases:
         return self.remote.source(instruction, text)
 
     def named(self, name: str) -> str | None:
-        """What ``--build-context`` says for a name, as written or normalised."""
+        """What ``--build-context`` says for a name: as written, in lower case (a stage's name) or normalised."""
         contexts = self._settings.build_contexts
-        if name in contexts:
-            return contexts[name]
+        if found := contexts.get(name) or contexts.get(name.lower()):
+            return found
         wanted = _normalised(name)
         return next((value for key, value in contexts.items() if wanted and _normalised(key) == wanted), None)
 
@@ -102,14 +103,22 @@ class Bases:
         """Whether ``--build-context`` overrides a name."""
         return self.named(name) is not None
 
+    def is_nothing(self, name: str) -> bool:
+        """Whether a name means no image and no files: ``scratch``, and what ``--build-context`` makes it of."""
+        value = self.named(name)
+        return value == _NO_IMAGE or (value is None and name == SCRATCH)
+
     def resolve(self, name: str, platform: Platform) -> Base:
         """The base that a FROM names for a platform, where it is neither a stage nor ``scratch``.
 
         Raises ``ImageNotFoundError`` that says what was tried and which option to add.
         """
+        value = self.named(name) or ""
+        if value == _NO_IMAGE:
+            return Base(name=SCRATCH)
         image = self._image(name, platform)
         identity = f"{image.image} {image.platform}"
-        return Base(name=name, image=image, identity=identity)
+        return Base(name=name, image=image, identity=identity, has_config=not (value and _is_directory(value)))
 
     def context(self, name: str) -> Context:
         """The files that ``COPY --from=name`` reads, where the name is no stage: a named context or an image."""

@@ -20,7 +20,7 @@ from . import configuring, wording
 from .origin_checks import check_origins
 from .run_checks import check_run
 from .scope import Scope, environment_of, global_scope
-from .values import Base, Evaluated, Step
+from .values import SCRATCH, Base, Evaluated, Step
 
 ResolveImage = Callable[[str, Platform], Base]
 """Leads from the name in a FROM to its image for a platform, where it is neither a stage nor ``scratch``."""
@@ -113,8 +113,8 @@ class Evaluator:
         earlier = None if name.isdigit() else self.find(name, stage.index)
         if earlier is not None:
             return Base(name=name, stage=self.stage(earlier.index))
-        if name.lower() == "scratch":  # behind stages and before named contexts, as in BuildKit
-            return Base(name="scratch")
+        if name.lower() == SCRATCH:  # behind stages and before named contexts, as in BuildKit
+            return Base(name=SCRATCH)
         try:
             return self._resolve_image(name, platform)
         except DockerceptionError as error:
@@ -233,7 +233,7 @@ def _platform_of(base: Base, settings: Settings) -> Platform:
 def _inherited(base: Base) -> tuple[ContainerConfig, str]:
     if base.stage is not None:
         return base.stage.config, base.stage.author
-    if base.image is not None:
+    if base.image is not None and base.has_config:
         config = base.image.config
         env = config.config.env
         if "PATH" not in environment_of(env):

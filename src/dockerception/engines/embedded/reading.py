@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -19,9 +19,8 @@ from .bases import Bases
 from .evaluate import Evaluator
 from .keys import Contents
 from .matching import Source, excluding, find_sources, missing
-from .values import Evaluated, Step
+from .values import SCRATCH, Evaluated, Step
 
-_NOTHING: Final = "scratch"
 _T = TypeVar("_T")
 
 
@@ -73,7 +72,7 @@ class Reading:
 
     def identity(self, stage: Evaluated, position: int, name: str) -> str:
         """What tells all files of an image or a named context that is no stage; empty where only their digests do."""
-        if name == _NOTHING and not self._bases.is_named(name):
+        if self._bases.is_nothing(name):
             return name
         return self._located(lambda: self._bases.context_identity(name), stage, position)
 
@@ -98,7 +97,7 @@ class Reading:
         return self._located(lambda: self._outside(name), stage, position)
 
     def _outside(self, name: str) -> Files:
-        if name == _NOTHING and not self._bases.is_named(name):
+        if self._bases.is_nothing(name):
             return Files(context=empty(name), layers=())
         return Files(context=self._bases.context(name), layers=self._bases.layers(name))
 
@@ -132,7 +131,7 @@ class Reading:
 
 def reads(mount: ins.Mount) -> bool:
     """Whether what a mount shows comes from a context, a stage or an image."""
-    return mount.type == "bind" or (mount.type == "cache" and mount.from_ not in ("", _NOTHING))
+    return mount.type == "bind" or (mount.type == "cache" and mount.from_ not in ("", SCRATCH))
 
 
 def add_excerpt(error: DockerceptionError, step: Step, stage: Evaluated, dockerfile: Dockerfile) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -12,17 +13,21 @@ from ...oci.config import ContainerConfig
 from ...reference import Platform
 from ...store.images import StoredImage
 
+SCRATCH: Final = "scratch"
+
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
     """What a FROM leads to: an earlier stage, an image, or (neither) ``scratch``.
 
-    ``identity`` is what enters keys: empty for scratch, the config's digest and platform for an image.
+    ``identity`` is what enters keys: empty for scratch, the config's digest and platform for an image.  Without
+    ``has_config`` the image is only the files of a directory, and its config is that of scratch.
     """
 
     name: str
     stage: Evaluated | None = None
     image: StoredImage | None = None
     identity: str = ""
+    has_config: bool = True
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
