@@ -54,7 +54,7 @@ def _run(ground: Ground, which: Runtime, session: Session, groups: list[cgroups.
         os.close(descriptor)  # else the reader of the container's stdout would wait for us, too
     ended = watching.wait_for(_Container(child, bundle, stdin), session, ground.request.limits.timeout)
     if ground.request.hooks and ended.returncode and not os.path.exists(f"{bundle}/pid"):
-        said = _read(f"{bundle}/log").strip() or "the runtime does not say which"
+        said = runtime.what_it_said(_read(f"{bundle}/log")) or "the runtime does not say which"
         return runtime.not_started("runtime", f"The container could not be started: a hook of a device failed: {said}.")
     return limiting.judged(runtime.result(ended.returncode, _read(f"{bundle}/log")), ended, groups)
 
