@@ -16,7 +16,7 @@ import msgspec
 from ..dockerfile.instructions import Copy
 from ..dockerfile.parser import located
 from ..dockerfile.rewriting import lines_of, rewritten
-from ..dockerfile.stages import Stage, excerpt_for
+from ..dockerfile.stages import Stage, excerpt_for, find_stage
 from ..engines.base import Built, Engine, Level
 from ..engines.directories import occupied
 from ..errors import ContextError, DockerfileError, UnsupportedError
@@ -69,7 +69,7 @@ def _check_is_whole(engine: Engine, level: Level, stage: Stage, copy: Copy) -> N
         raise ContextError(
             f"PUBLISH takes a directory, and there is none at {path} of the image.", hint="make it in a RUN before"
         ) from error
-    if stage.base.base == "scratch":
+    if _begins_empty(level, stage):
         return
     outer = {entry.path for entry in published.walk("")}
     block = _names(engine, _built(engine, level, stage.base.base), "/")
@@ -80,6 +80,14 @@ def _check_is_whole(engine: Engine, level: Level, stage: Stage, copy: Copy) -> N
             f" /{gone[0]}.",
             hint="delete it in the block, or use the embedded engine",
         )
+
+
+def _begins_empty(level: Level, stage: Stage) -> bool:
+    """Whether nothing is below the published files; some builders can't make an image of nothing."""
+    if stage.base.base == "scratch":
+        return True
+    block = find_stage(level.dockerfile, stage.base.base)
+    return block.base.base == "scratch" and not block.instructions
 
 
 def _built(engine: Engine, level: Level, target: str) -> Built:
