@@ -58,7 +58,7 @@ class Arena:
         self._killed, self._clean = Program(store=folder / "killed"), Program(store=folder / "clean")
         for program in (self._killed, self._clean):
             program.succeed("load", "-i", base)
-        _write_source(self._source)
+        write_source(self._source)
         self._images = [self._build(self._clean, salt) for salt in range(_SALTS)]
         started = time.monotonic()
         self._build(self._killed, 0)
@@ -80,7 +80,7 @@ class Arena:
             seed=seed,
             work=work,
             victim=victim,
-            stage=work if work == "prune" else _stage(self._logs),
+            stage=work if work == "prune" else stage_of(self._logs.read_bytes()),
             code=process.returncode,
             gone_after=gone_after,
         )
@@ -131,7 +131,8 @@ def table(rounds: Sequence[Round]) -> str:
     return "\n".join(lines)
 
 
-def _write_source(folder: Path) -> None:
+def write_source(folder: Path) -> None:
+    """Make the directory of a builder that copies many files, a large one, and runs two steps."""
     for number in range(10):
         below = folder / "many" / str(number)
         below.mkdir(parents=True)
@@ -172,10 +173,10 @@ def _descendants(pid: int) -> list[tuple[int, str]]:
     return found
 
 
-def _stage(log: Path) -> str:
-    """How far the build had come: what its last step was about."""
+def stage_of(log: bytes) -> str:
+    """How far a build with ``--progress=json`` had come: what its last step was about."""
     stage = "starting"
-    for line in log.read_bytes().splitlines():
+    for line in log.splitlines():
         try:
             event = json.loads(line)
         except ValueError:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from faults import reports
 from faults.kills import Arena, Round, table
 from support.bases import Base
 from support.tools import need, need_root
@@ -29,13 +30,9 @@ def test_nothing_is_left_and_nothing_is_lost(tmp_path: Path, base: Callable[[str
     assert {each.victim for each in rounds} >= {"command", "helper"}
     assert len({each.stage for each in rounds}) > 2, "the instants are not spread over the build"
     if report := os.environ.get("KILL_REPORT", ""):
-        _write(Path(report), rounds)
+        reports.put(Path(report), "kills", f"{table(rounds)}\n\n{_told(rounds)}")
 
 
-def _write(report: Path, rounds: Sequence[Round]) -> None:
+def _told(rounds: Sequence[Round]) -> str:
     slowest = max(each.gone_after for each in rounds)
-    told = f"{len(rounds)} rounds; the last process was gone {slowest:.2f} s after the kill, at the latest."
-    before, mark, rest = report.read_text().partition("<!-- kills -->\n")
-    _, end, after = rest.partition("<!-- end of kills -->")
-    assert end, f"{report} has no place for the table"
-    report.write_text(f"{before}{mark}\n{table(rounds)}\n\n{told}\n\n{end}{after}")
+    return f"{len(rounds)} rounds; the last process was gone {slowest:.2f} s after the kill, at the latest."
