@@ -21,7 +21,6 @@ from .below import Below
 
 _CREATE: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _BILLION: Final = 1_000_000_000
-_SET_ID: Final = 0o6000
 _REFUSED: Final = (errno.EPERM, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -37,8 +36,8 @@ class TreeWriter:
         self.absent_xattrs: list[tuple[bytes, str]] = []
         self._below = below
         self._directories: dict[str, Entry] = {}
+        self._implied = {""}
         self._known = {""}
-        self._copy_attributes("")
 
     def file(self, entry: Entry, contents: Iterator[memoryview]) -> None:
         """Make a regular file; holes stay holes."""
@@ -94,7 +93,9 @@ class TreeWriter:
         _make_opaque(path or ".")
 
     def finish(self) -> None:
-        """Give the directories their owners, modes, attributes and times."""
+        """Give the directories their owners, modes, attributes and times: those of their entries, else those below."""
+        for path in self._implied.difference(self._directories):
+            self._copy_attributes(path)
         for path, entry in self._directories.items():
             name = path or "."
             if entry.uid or entry.gid:
@@ -148,7 +149,7 @@ class TreeWriter:
             for each in parents(path):
                 if each not in self._known:
                     if self._make_directory(each, may_be_link=True):
-                        self._copy_attributes(each)
+                        self._implied.add(each)
                     self._known.add(each)
         return path
 
@@ -188,6 +189,7 @@ class TreeWriter:
         _remove_tree(path)
         prefix = f"{path}/"
         self._known = {""}
+        self._implied = {other for other in self._implied if other != path and not other.startswith(prefix)}
         for other in [other for other in self._directories if other == path or other.startswith(prefix)]:
             del self._directories[other]
 

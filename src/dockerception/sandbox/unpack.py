@@ -19,6 +19,7 @@ from .marks import OVERLAY_PREFIXES
 from .treewriter import TreeWriter
 from .worker import Session
 
+_TREE_MODE: Final = 0o755
 _AUFS_PREFIX: Final = ".wh..wh."
 _HOSTILE: Final = (errno.EEXIST, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENOENT, errno.ENOTDIR)
 
@@ -27,7 +28,9 @@ def perform(call: UnpackCall, session: Session) -> UnpackReply:
     """Do what ``Sandbox.unpack`` promises."""
     source = session.descriptors[0]
     below = Below([f"{session.trees}/{layer}" for layer in reversed(call.below)])
-    os.mkdir(call.tree, 0o755)
+    os.mkdir(call.tree, _TREE_MODE)
+    os.chown(call.tree, 0, 0)  # a store in a directory with the set-group-id bit must not hand that on
+    os.chmod(call.tree, _TREE_MODE)
     _enter(call.tree)
     os.chdir("/")
     os.umask(0)

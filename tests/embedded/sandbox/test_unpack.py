@@ -169,6 +169,24 @@ def test_implied_directories_look_as_below(lab: Lab) -> None:
     assert stat.S_IMODE(tree.stat().st_mode) == 0o711
 
 
+def test_nothing_inherits_a_group(lab: Lab) -> None:
+    """Neither from a directory of the layers below nor from where the store lies."""
+    shared = member("shared", tarfile.DIRTYPE, mode=0o2775, gid=34, mtime=MTIME - 1)
+    unpack(lab, tar(shared), "below")
+    os.chmod(lab.tree("new").parent, 0o2755)
+    os.chown(lab.tree("new").parent, -1, 56)
+    link = member("fresh/link", tarfile.SYMTYPE, linkname="x")
+    new = [member("shared/file"), member("shared/in", tarfile.DIRTYPE, mode=0o755), link]
+    tree, _ = unpack(lab, tar(*new), below=("below",))
+    found = {path: os.lstat(tree / path) for path in ("", "shared", "shared/file", "shared/in", "fresh", "fresh/link")}
+    assert {path: status.st_gid - os.getgid() for path, status in found.items() if path != "shared"} == dict.fromkeys(
+        ("", "shared/file", "shared/in", "fresh", "fresh/link"), 0
+    )
+    assert stat.S_IMODE(found["shared/in"].st_mode) == 0o755
+    assert stat.S_IMODE(found["shared"].st_mode) == 0o2775
+    assert found["shared"].st_mtime == MTIME - 1
+
+
 def test_links_within_the_layer_are_followed(lab: Lab) -> None:
     tree, _ = unpack(
         lab,
