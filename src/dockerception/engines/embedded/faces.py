@@ -17,7 +17,6 @@ from ...context.base import Context
 from ...context.image import layered_context
 from ...errors import ContextError, ImageError, StoreError
 from ...oci import tarwriter
-from ...oci.compression import MAGIC_SIZE, detect, reader
 from ...oci.entry import FILE, NO_OFFSET, Entry
 from ...oci.toc import Toc
 from ...progress import Notice, Reporter
@@ -25,7 +24,6 @@ from ...reference import Digest
 from ...store.disk import disk_errors
 from ...store.layers import Layer
 from ...store.store import Store
-from .changes import made_by_run
 
 _CHUNK: Final = 1 << 20
 _FETCHES: Final = 3  # so many go over the network at a time, as with Docker
@@ -174,12 +172,16 @@ class Faces:
         for warning in found.warnings:
             self._report(Notice(text=warning, severity="warning"))
         below = self.view(stack[:-1], "the layers below")
+        from .changes import made_by_run
+
         toc = made_by_run(found.toc, below)
         self._store.layers.set_toc(layer, toc)
         return toc
 
     def _tar(self, layer: Layer) -> Iterator[bytes]:
         """The uncompressed tar of a layer that has a blob or an original."""
+        from ...oci.compression import MAGIC_SIZE, detect, reader
+
         path = self._store.blobs.path(layer.diff_id if layer.has_blob else _original(layer))
         with disk_errors("reading a layer"), open(path, "rb") as file:
             compression = detect(file.read(MAGIC_SIZE))
