@@ -30,7 +30,7 @@ def command(runtime: Runtime) -> list[str]:
 
 def result(returncode: int, log: str) -> RunResult:
     """What a runtime's exit code and log say.  Runtimes exit with the process's own code, or with 1 when they fail."""
-    said = what_it_said(log)
+    said = _said(log)
     if returncode != 1 or not said:
         return RunResult(returncode=returncode)
     kind: NotStarted = "runtime"
@@ -47,8 +47,7 @@ def not_started(kind: NotStarted, message: str) -> RunResult:
     return RunResult(returncode=_CODES[kind], not_started=kind, message=message)
 
 
-def what_it_said(log: str) -> str:
-    """The last error in a runtime's log."""
+def _said(log: str) -> str:
     # runc writes logfmt with warnings among it, crun the bare message.
     found = _MESSAGE.findall(log)
     if found:

@@ -50,11 +50,13 @@ def config(
     system_calls: Filter | None = None,
     hooks: Hooks | None = None,
     nodes: str = MACHINE_NODES,
+    shows_tty: bool = True,
 ) -> dict[str, object]:
     """The whole document.  ``mounts`` are those of the request and the files of ``/etc``, resolved already.
 
     ``is_user_namespace``: the helper is not the machine's root.  ``has_tty_group``: group 5 is mapped there.
-    ``terminal_size`` is in rows and columns.  ``nodes`` is the directory that the nodes of ``/dev`` are in.
+    ``terminal_size`` is in rows and columns.  ``nodes`` is the directory that the nodes of ``/dev`` are in;
+    without ``shows_tty`` the runtime has to show ``/dev/tty`` by itself.
     """
     namespaces = ["mount", "pid", "ipc", "uts", "cgroup"]
     if request.network == "none":
@@ -65,7 +67,8 @@ def config(
         "root": {"path": root, "readonly": request.has_readonly_root},
         "hostname": request.hostname,
         "mounts": [
-            *_system_mounts(request, is_user_namespace, has_tty_group, nodes),
+            *_system_mounts(request, is_user_namespace, has_tty_group),
+            *(_device(name, nodes) for name in device_names(request, nodes) if shows_tty or name != "tty"),
             *mounts,
             _root_guard(request, root),
         ],
@@ -145,7 +148,7 @@ def _ulimit(limit: Ulimit) -> dict[str, object]:
     return {"type": f"RLIMIT_{limit.name.upper()}", "soft": soft, "hard": hard}
 
 
-def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: bool, nodes: str) -> list[Mounted]:
+def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: bool) -> list[Mounted]:
     terminals = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if has_tty_group:
         terminals.append("gid=5")
@@ -153,7 +156,6 @@ def _system_mounts(request: RunRequest, is_user_namespace: bool, has_tty_group: 
     return [
         _special("/proc", "proc", _PRIVATE),
         _special("/dev", "tmpfs", ["nosuid", "nodev", "strictatime", "mode=755", "size=65536k"]),
-        *(_device(name, nodes) for name in device_names(request) if os.path.exists(f"{nodes}/{name}")),
         _special("/dev/pts", "devpts", terminals),
         _special("/dev/shm", "tmpfs", [*_PRIVATE, "mode=1777", shared]),  # noqa: S108  the container's own
         _special("/dev/mqueue", "mqueue", _PRIVATE),
@@ -167,9 +169,10 @@ def _root_guard(request: RunRequest, root: str) -> Mounted:
     return {"destination": "/.", "type": "bind", "source": root, "options": options}
 
 
-def device_names(request: RunRequest) -> tuple[str, ...]:
-    """The nodes of a container's ``/dev``, as far as the machine has them."""
-    return (*_DEVICES, *privileged.DEVICES) if request.is_privileged else _DEVICES
+def device_names(request: RunRequest, nodes: str = MACHINE_NODES) -> tuple[str, ...]:
+    """The nodes of a container's ``/dev``, as far as there are such."""
+    names = (*_DEVICES, *privileged.DEVICES) if request.is_privileged else _DEVICES
+    return tuple(name for name in names if os.path.exists(f"{nodes}/{name}"))
 
 
 def _device(name: str, nodes: str) -> Mounted:

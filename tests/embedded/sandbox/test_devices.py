@@ -130,9 +130,10 @@ mounts = (
     Mount(kind="device", target="/dev/mine", source="/dev/zero", mode=0o600, uid=1),
     Mount(kind="device", target="/data/null", source="/dev/null"),
 )
-script = "head -c3 /dev/mine | wc -c; echo lost > /data/null && wc -c < /data/null; stat -c %a /dev/mine"
+script = "head -c3 /dev/mine | wc -c; echo lost > /data/null && wc -c < /data/null"
+script += "; stat -c %a /dev/mine; test -c /dev/tty"
 read_end, write_end = os.pipe()
-with Sandbox(sys.argv[1]) as sandbox:
+with Sandbox(sys.argv[1], runtime=sys.argv[2]) as sandbox:
     request = RunRequest(layers=("busybox",), args=("sh", "-c", script), mounts=mounts)
     result = sandbox.run(request, None, write_end, write_end)
     os.close(write_end)
@@ -147,7 +148,9 @@ def user() -> Iterator[str]:
         yield name
 
 
-def test_a_user_is_shown_the_machines_node(user: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["crun", "runc"])
+def test_a_user_is_shown_the_machines_node(user: str, tmp_path: Path, runtime: str) -> None:
+    need(runtime)
     program = copy_program(tmp_path / "program")
     root = tmp_path / "store"
     (root / "tmp").mkdir(parents=True)
@@ -155,8 +158,11 @@ def test_a_user_is_shown_the_machines_node(user: str, tmp_path: Path) -> None:
     subprocess.run(["chown", "-Rh", f"{user}:", str(root)], check=True)
     open_folders(root)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(program), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [need("runuser"), "-u", user, "--", python_of_everybody(user), "-c", AS_USER, str(root)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd="/")
+    command = [need("runuser"), "-u", user, "--", python_of_everybody(user), "-c", AS_USER, str(root), runtime]
+    # Without a terminal, as in CI: then /dev/tty can't be opened.
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environment, cwd="/", start_new_session=True
+    )
     assert done.returncode == 0, done.stderr
     uid, code, said, message = json.loads(done.stdout)
     assert uid != 0

@@ -33,7 +33,7 @@ def _run(ground: Ground, which: Runtime, session: Session, groups: list[cgroups.
         # crun refuses to start on hybrid cgroups that it can't make sense of; of an empty directory it asks nothing.
         linux.mount("tmpfs", _CGROUPS, "tmpfs", linux.MS_NODEV | linux.MS_NOSUID | linux.MS_NOEXEC)
     hooks = spec.hooks(limiting.hooks(groups), ground.request.hooks)
-    _write_config(ground, session, _filter(ground.request, which, session.root), hooks)
+    _write_config(ground, which, session, hooks)
     bundle = session.mounts
     os.chdir(bundle)
     linux.adopt_orphans()
@@ -53,10 +53,11 @@ def _run(ground: Ground, which: Runtime, session: Session, groups: list[cgroups.
     for descriptor in (stdout, stderr):
         os.close(descriptor)  # else the reader of the container's stdout would wait for us, too
     ended = watching.wait_for(_Container(child, bundle, stdin), session, ground.request.limits.timeout)
-    if ground.request.hooks and ended.returncode and not os.path.exists(f"{bundle}/pid"):
-        said = runtime.what_it_said(_read(f"{bundle}/log")) or "the runtime does not say which"
-        return runtime.not_started("runtime", f"The container could not be started: a hook of a device failed: {said}.")
-    return limiting.judged(runtime.result(ended.returncode, _read(f"{bundle}/log")), ended, groups)
+    result = runtime.result(ended.returncode, _read(f"{bundle}/log"))
+    has_failed = bool(result.returncode) and not result.not_started
+    if has_failed and ground.request.hooks and not os.path.exists(f"{bundle}/pid"):  # crun has no words for it
+        return runtime.not_started("runtime", "The container could not be started: a hook of a device failed.")
+    return limiting.judged(result, ended, groups)
 
 
 class _Container(msgspec.Struct, frozen=True):
@@ -91,7 +92,7 @@ def _filter(request: RunRequest, which: Runtime, root: str) -> spec.Filter | Non
     return spec.Filter(profile, filters.program(profile, root) if which.name == "crun" else b"")
 
 
-def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | None, hooks: spec.Hooks) -> None:
+def _write_config(ground: Ground, which: Runtime, session: Session, hooks: spec.Hooks) -> None:
     request = ground.request
     is_user_namespace = not _maps(_read("/proc/self/uid_map"), 2**32 - 2)
     document = spec.config(
@@ -101,9 +102,11 @@ def _write_config(ground: Ground, session: Session, system_calls: spec.Filter | 
         is_user_namespace=is_user_namespace,
         has_tty_group=_maps(_read("/proc/self/gid_map"), _TTY_GROUP),
         terminal_size=terminal.size(session.descriptors[0]) if request.has_terminal else (0, 0),
-        system_calls=system_calls,
+        system_calls=_filter(request, which, session.root),
         hooks=hooks,
         nodes=spec.MACHINE_NODES if is_user_namespace else nodes.own(spec.device_names(request), session.mounts),
+        # In a user namespace runc opens what lies where it shows a node, and a terminal that is not there can't be.
+        shows_tty=not (is_user_namespace and which.name == "runc"),
     )
     with open(f"{session.mounts}/config.json", "wb") as file:
         file.write(msgspec.json.encode(document))
