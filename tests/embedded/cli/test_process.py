@@ -139,5 +139,7 @@ def test_a_cached_build_loads_only_what_it_needs(builder: str, project: Path, en
     identifier, loaded = done.stdout.splitlines()
     assert identifier.startswith("sha256:")
     heavy = {"rich", "urllib3", "requests", "docker", "dataclasses", "asyncio", "logging"}
+    heavy |= {"json", "shutil", "random", "traceback", "_strptime"}
     heavy |= {"dockerception.sandbox.client", "dockerception.library.space", "dockerception.store.verify"}
+    heavy |= {"dockerception.store.prune", "dockerception.engines.embedded.changes"}
     assert set(loaded.split()) & heavy == set()
