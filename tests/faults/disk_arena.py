@@ -23,7 +23,7 @@ from faults.kills import stage_of
 from faults.program import Done, wait_until
 from faults.shim import KINDS, Fault, Seen, Shim
 
-_HOWS = ("once", "once", "from", "from", "short", "full")
+_HOWS = ("once", "once", "from", "dead", "dead", "short", "full")
 _CAN_BE_SHORT = ("write", "pwrite", "pwritev")
 # What a work can do without: its log, claims, notes to itself, what SQLite does with its own log, and removals, which
 # the next command does.
@@ -141,18 +141,18 @@ class DiskArena:
 
 def table(rounds: Sequence[Round]) -> str:
     """What the rounds came to: how often what failed, in which way, while what was going on."""
-    kinds = ("once", "from then on", "short writes", "full")
+    kinds = ("once", "from then on", "dead from then on", "short writes", "no room")
     counts = Counter((each.stage, _kind(each.fault)) for each in rounds)
     stages = sorted({stage for stage, _ in counts})
-    lines = [f"| what was going on | {' | '.join(kinds)} |", "| --- | --- | --- | --- | --- |"]
+    lines = [f"| what was going on | {' | '.join(kinds)} |", "| --- | --- | --- | --- | --- | --- |"]
     lines += [f"| {stage} | {' | '.join(str(counts[stage, kind]) for kind in kinds)} |" for stage in stages]
     return "\n".join(lines)
 
 
 def _kind(fault: Fault) -> str:
     if fault.error == errno.ENOSPC:
-        return "full"
-    return {"once": "once", "from": "from then on", "short": "short writes"}[fault.how]
+        return "no room"
+    return {"once": "once", "from": "from then on", "dead": "dead from then on", "short": "short writes"}[fault.how]
 
 
 def _may_be_ignored(done: Round) -> bool:

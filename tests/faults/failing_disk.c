@@ -4,7 +4,8 @@
    FAILING_DISK_STATE   a file of one struct state, shared by all processes (on another file system)
    FAILING_DISK_DEVICE  st_dev of the file system
    FAILING_DISK_AT      N, from 1; 0 only counts
-   FAILING_DISK_HOW     "once", "from" (that one and all that follow), "short" (from then on a write takes half)
+   FAILING_DISK_HOW     "once", "from" (that one and all of its kind that follow), "dead" (that one and all that follow),
+                        "short" (from then on a write takes half)
    FAILING_DISK_ERRNO   the number of the error
    FAILING_DISK_CALL    the kind of call, one of kinds
 
@@ -38,7 +39,7 @@ struct state {
 static struct state *state;
 static unsigned long device;
 static long at;
-static int failure, is_once, is_short;
+static int failure, is_once, is_short, is_dead;
 static const char *chosen;
 
 static const char *setting(const char *name, const char *missing) {
@@ -56,6 +57,7 @@ __attribute__((constructor)) static void begin(void) {
   chosen = setting("FAILING_DISK_CALL", "");
   is_once = !strcmp(how, "once");
   is_short = !strcmp(how, "short");
+  is_dead = !strcmp(how, "dead");
   void *memory = mmap(NULL, sizeof(struct state), PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
   close(descriptor);
   if (memory != MAP_FAILED) state = memory;
@@ -65,6 +67,7 @@ __attribute__((constructor)) static void begin(void) {
 static int is_hit(const char *call, const char *path) {
   size_t kind = 0;
   while (kind < KINDS - 1 && strcmp(kinds[kind], call)) kind++;
+  if (is_dead && atomic_load(&state->failed)) return 1;
   long number = atomic_fetch_add(&state->counts[kind], 1) + 1;
   if (strcmp(call, chosen) || !at || number < at || (is_once && number > at)) return 0;
   if (!atomic_fetch_add(&state->failed, 1)) snprintf(state->first, sizeof state->first, "%s %s", call, path);

@@ -24,7 +24,8 @@ _SIZE = 4096
 class Fault(msgspec.Struct, frozen=True):
     """What fails: the ``at``-th call of a kind, from 1; 0 is none.
 
-    ``how``: ``once``, ``from`` (that one and all that follow), or ``short`` (from then on a write takes half).
+    ``how``: ``once``, ``from`` (that one and all of its kind that follow), ``dead`` (that one and all that follow), or
+    ``short`` (from then on a write takes half).
     """
 
     kind: str = ""

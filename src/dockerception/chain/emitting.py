@@ -19,7 +19,7 @@ from ..oci.documents import recorded
 from ..oci.toc import Toc
 from ..progress import Reporter, StepExplained, StepFinished, StepProgress, StepStarted
 from ..request import BuildRequest
-from ..store.disk import disk_errors
+from ..store.disk import discard, disk_errors
 from ..store.records import Record
 from ..store.store import Store
 
@@ -220,7 +220,7 @@ def spool(store: Store) -> Iterator[tuple[str, int]]:
     try:
         yield path, descriptor
     except BaseException:
-        os.unlink(path)
+        discard(path)
         raise
     finally:
         os.close(descriptor)

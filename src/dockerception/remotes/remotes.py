@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 import msgspec
@@ -27,7 +27,7 @@ from ..oci.documents import recorded
 from ..oci.entry import FILE, Entry
 from ..oci.tarreader import Limits
 from ..oci.toc import Toc
-from ..store.disk import disk_errors
+from ..store.disk import discard, disk_errors
 from ..store.records import Record
 from ..store.store import Store
 from .checkout import spool_checkout, subdirectory
@@ -208,8 +208,7 @@ class Remotes:
             yield path, descriptor
         finally:
             os.close(descriptor)
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+            discard(path)
 
 
 def _key(kind: str, what: object) -> str:

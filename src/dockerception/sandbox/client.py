@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 import msgspec
 
 from .. import errors
-from ..errors import DockerceptionError, MachineError, UsageError
+from ..errors import DockerceptionError, MachineError, StoreError, UsageError
 from ..limits import Limits
 from ..oci.toc import Toc
 from ..store.disk import disk_errors
@@ -301,7 +301,7 @@ class Sandbox:
             raise self._gone()
         reply = calls.decode_reply(body)
         if isinstance(reply, calls.Failed):
-            raise _error(reply)
+            raise self._lost_store() or _error(reply)
         return reply, descriptors
 
     def _ask(self, call: calls.Call, descriptors: Sequence[int] = ()) -> Reply:
@@ -318,7 +318,19 @@ class Sandbox:
             self._helper = launch.start(self._root, has_namespaces=self.namespaces().works)
         return self._helper
 
-    def _gone(self) -> MachineError:
+    def _lost_store(self) -> StoreError | None:
+        """The error where the store is not there any more, whatever else a worker has to say of that."""
+        if os.path.isdir(self._root):
+            return None
+        return StoreError(
+            f"The store {self._root} has been removed, or moved away, while it was used.",
+            hint="build again; to give room back, use “dockerception prune”: it spares what a build uses",
+        )
+
+    def _gone(self) -> DockerceptionError:
+        lost = self._lost_store()
+        if lost is not None:
+            return lost
         with self._lock:
             helper = self._helper
         return helper.failure() if helper is not None else MachineError("The step has been interrupted.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from ..errors import BROKEN_DISK, FREE_SPACE, DiskFailedError, DiskFullError, StoreError
@@ -52,6 +52,16 @@ def output_error(path: str, error: OSError) -> StoreError | None:
     if error.errno in _FAILED:
         return DiskFailedError(f"{path} can't be written: {error.strerror}.", hint=BROKEN_DISK)
     return None
+
+
+def discard(path: str) -> None:
+    """Remove an unfinished file of the store, if it is still there.
+
+    Raises nothing: the file lies in a temporary directory, which goes as a whole, and an error here would hide the one
+    that led here.
+    """
+    with suppress(OSError):
+        os.unlink(path)
 
 
 def _place(error: OSError, where: str | int) -> str:

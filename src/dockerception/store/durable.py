@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Final
 
 from ..reference import Digest
-from .disk import disk_errors
+from .disk import discard, disk_errors
 from .write_behind import WriteBehind, write_all
 
 _JOIN_BYTES: Final = 1 << 20
@@ -94,10 +94,7 @@ class HashedFile:
                 self._behind.finish()
         self._file.close()
         if not self._is_placed:
-            try:
-                os.unlink(self._temporary)
-            except OSError:
-                pass  # it goes with the temporary directory; an error here would hide why the block ended
+            discard(self._temporary)
 
 
 def has_size(path: str, size: int) -> bool:

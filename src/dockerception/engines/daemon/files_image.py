@@ -14,7 +14,7 @@ from ...oci import media_types
 from ...oci.config import ImageConfig, RootFS
 from ...oci.manifest import Descriptor
 from ...reference import Platform, Reference
-from ...store.disk import disk_errors
+from ...store.disk import discard, disk_errors
 from ...transports import docker_archive, rootfs
 from ...transports.base import Outgoing, OutgoingLayer
 
@@ -46,8 +46,7 @@ def archive(context: Context, name: Reference, platform: Platform, spool: str) -
             Outgoing(config_bytes=oci_config.encode(config), layers=(layer,), names=(name,), platform=platform)
         )
     finally:
-        if os.path.exists(spool):
-            os.unlink(spool)
+        discard(spool)
 
 
 def _chunks(path: str) -> Iterator[bytes]:

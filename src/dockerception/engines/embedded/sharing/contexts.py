@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 
 from ....context.tar_context import TarContext
 from ....context.tarstream import receive
 from ....oci import tarwriter
 from ....oci.tarreader import Limits
-from ....store.disk import disk_errors
+from ....store.disk import discard, disk_errors
 from ....store.records import Record
 from ....store.store import Store
 from ..faces import checked
@@ -35,8 +34,7 @@ def fetch(store: Store, cache: OpenedCache, key: str, blob: str, step: RunningSt
         digest = store.contexts.keep(received.toc, path)
     finally:
         os.close(descriptor)
-        with suppress(FileNotFoundError):
-            os.unlink(path)
+        discard(path)
     store.records.put([Record(key, digest.encode(), (f"context:{digest}",))])
 
 
