@@ -34,7 +34,8 @@ class Archives:
         with disk_errors("unpacking an archive"):
             descriptor = os.open(spool, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            received = receive(reader_of(context.read(entry)), spool=descriptor, origin=origin, source="archive")
+            read = reader_of(context.read(entry))
+            received = receive(read, spool=descriptor, origin=origin, source="archive", has_only_listed=True)
         finally:
             os.close(descriptor)
         return TarContext(received.toc, spool, origin=origin, keeps_owners=True)

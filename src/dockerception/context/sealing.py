@@ -16,15 +16,15 @@ from ..oci.tarreader import Limits
 from ..oci.toc import Toc, TocBuilder, directory, sort_key
 
 
-def seal(builder: TocBuilder, origin: str, limits: Limits, *, is_archive: bool = False) -> Toc:
+def seal(builder: TocBuilder, origin: str, limits: Limits, *, has_only_listed: bool = False) -> Toc:
     """The toc of these rows.  Hard links carry what their target had when they arrived (see ``tarstream``).
 
-    Of an archive that is unpacked into an image (``is_archive``) the directories stay away that it does not list: what
-    is in the image counts there, a link as well.
+    ``has_only_listed`` is for what is unpacked into an image: directories that are not listed stay away, as what is in
+    the image counts there, a link as well.
     """
     toc = builder.build()
-    implied = _implied_directories(toc, origin, limits, is_archive=is_archive)
-    changed = [*(() if is_archive else implied), *_settled_links(toc)]
+    implied = _implied_directories(toc, origin, limits, has_only_listed=has_only_listed)
+    changed = [*(() if has_only_listed else implied), *_settled_links(toc)]
     if not changed:
         return toc
     for entry in changed:
@@ -32,7 +32,7 @@ def seal(builder: TocBuilder, origin: str, limits: Limits, *, is_archive: bool =
     return builder.build()
 
 
-def _implied_directories(toc: Toc, origin: str, limits: Limits, *, is_archive: bool) -> list[Entry]:
+def _implied_directories(toc: Toc, origin: str, limits: Limits, *, has_only_listed: bool) -> list[Entry]:
     """Directories that the stream names only as parts of paths.  Their time is the newest of what is in them."""
     known = {""}
     newest: dict[str, int] = {}
@@ -40,7 +40,7 @@ def _implied_directories(toc: Toc, origin: str, limits: Limits, *, is_archive: b
     for entry in toc:
         above = parent(entry.path)
         if above not in known:
-            for missing in _missing(toc, entry.path, known, origin, is_archive=is_archive):
+            for missing in _missing(toc, entry.path, known, origin, has_only_listed=has_only_listed):
                 newest[missing] = 0
                 size += len(missing)
                 if size > limits.max_metadata:
@@ -58,16 +58,16 @@ def _implied_directories(toc: Toc, origin: str, limits: Limits, *, is_archive: b
     return [directory(path, mtime=mtime) for path, mtime in newest.items()]
 
 
-def _missing(toc: Toc, path: str, known: set[str], origin: str, *, is_archive: bool) -> Iterator[str]:
+def _missing(toc: Toc, path: str, known: set[str], origin: str, *, has_only_listed: bool) -> Iterator[str]:
     """The directories above a path that are not listed; ``known`` gets all of them.
 
-    In an archive a link may stand for one.
+    With ``has_only_listed`` a link may stand for one.
     """
     for above in parents(path):
         if above in known:
             continue
         listed = toc.find(above)
-        if listed is not None and listed.kind != DIRECTORY and not (is_archive and listed.kind == SYMLINK):
+        if listed is not None and listed.kind != DIRECTORY and not (has_only_listed and listed.kind == SYMLINK):
             raise StreamError(
                 f"{origin} has the entry {path}, but {above} is a {listed.kind} and no directory.",
                 hint="an archive that was appended to may hold both; pack the files anew",

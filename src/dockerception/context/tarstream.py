@@ -53,12 +53,14 @@ def receive(
     source: stream_faults.Source,
     limits: Limits = DEFAULT_LIMITS,
     on_progress: OnProgress | None = None,
+    has_only_listed: bool = False,
 ) -> Received:
     """Read a tar stream to its end: plain or compressed, of any of the common formats.
 
     ``read(n)`` returns up to ``n`` bytes, none at the end.  ``spool`` is a descriptor of an empty file, open for
     writing; it gets the contents of all files, one after another.  ``origin`` begins the messages, e.g. “The context on
-    standard input”.  Owners stay in the toc as they are in the stream.
+    standard input”.  Owners stay in the toc as they are in the stream.  ``has_only_listed`` leaves out of it the
+    directories that the stream only implies (see ``sealing``).
 
     Raises ``StreamError`` for anything but a whole, sound archive within the limits, ``DiskFullError`` and
     ``StoreError`` when the spool can't be written, and whatever ``read`` raises.
@@ -66,7 +68,9 @@ def receive(
     raw = _PushedBack(read)
     try:
         kind, plain = _begin(raw, origin, source)
-        return _receive(plain.read, spool, origin, source, limits, kind, on_progress)
+        rows, size, position = _receive(plain.read, spool, origin, source, limits, on_progress)
+        toc = seal(rows.builder, origin, limits, has_only_listed=has_only_listed)
+        return Received(toc=toc, spool_size=size, stream_size=position, compression=kind)
     except EmitTimeoutError:
         raise
     except StreamError as error:
@@ -100,9 +104,9 @@ def _receive(
     origin: str,
     source: stream_faults.Source,
     limits: Limits,
-    kind: compression.Compression,
     on_progress: OnProgress | None,
-) -> Received:
+) -> tuple[_Rows, int, int]:
+    """The rows of the toc, and how long the spool and the plain stream are."""
     rows = _Rows(origin)
     reader = TarReader(read, origin=origin, limits=limits, checks_padding=source != "archive")
     count = reported = 0
@@ -118,8 +122,7 @@ def _receive(
                 on_progress(reported, count)
     if on_progress is not None:
         on_progress(reader.position, count)
-    toc = seal(rows.builder, origin, limits, is_archive=source == "archive")
-    return Received(toc=toc, spool_size=spooler.size, stream_size=reader.position, compression=kind)
+    return rows, spooler.size, reader.position
 
 
 class _Rows:

@@ -9,6 +9,7 @@ import lzma
 import os
 import random
 import tarfile
+import tempfile
 import threading
 from collections.abc import Callable
 from hashlib import sha256
@@ -18,6 +19,7 @@ from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dockerception.context import stream_faults
 from dockerception.context.tarstream import receive
 from dockerception.errors import DiskFullError, EmitTimeoutError, StoreError, StreamError
 from dockerception.oci.tarreader import Limits
@@ -107,6 +109,25 @@ def test_missing_parents_are_implied_and_the_root_is_dropped() -> None:
     got, context = received(data)
     assert shown(context) == {"a": "/", "a/b": "/", "a/b/c": "x", "a/z": ""}
     assert [(entry.mode, entry.mtime) for entry in got.toc][:2] == [(0o755, 0o77), (0o755, 0o77)]
+
+
+@pytest.mark.parametrize("source", ["stdin", "emitted", "archive"])
+def test_only_what_is_unpacked_has_no_implied_directories(source: stream_faults.Source) -> None:
+    data = header(b"l", typeflag=b"2", link=b"d") + header(b"l/x") + header(b"a/b/c") + END
+    with tempfile.TemporaryFile() as spool:
+        got = receive(read_function(data), spool=spool.fileno(), origin="It", source=source, has_only_listed=True)
+        assert [entry.path for entry in got.toc] == ["a/b/c", "l", "l/x"]
+    with tempfile.TemporaryFile() as spool, pytest.raises(StreamError, match="the entry l/x, but l is a symlink"):
+        receive(read_function(data), spool=spool.fileno(), origin="It", source=source)
+    with tempfile.TemporaryFile() as spool, pytest.raises(StreamError, match="more than 2 bytes of names"):
+        receive(
+            read_function(header(b"a/b/c") + END),
+            spool=spool.fileno(),
+            origin="It",
+            source=source,
+            has_only_listed=True,
+            limits=Limits(max_metadata=2),
+        )
 
 
 def test_implied_directories_have_the_newest_time_and_are_limited() -> None:
