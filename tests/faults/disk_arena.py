@@ -71,7 +71,6 @@ class DiskArena:
             error=errno.ENOSPC if how == "full" else errno.EIO,
         )
         place = self._place(work)
-        before = place.program.names()
         done = self._do(work, place, fault)
         round_ = Round(
             seed=seed,
@@ -82,7 +81,7 @@ class DiskArena:
             seen=self._shim.seen(),
         )
         try:
-            self._check(round_, place, done, before)
+            self._check(round_, place, done)
         except AssertionError as error:
             raise AssertionError(f"{round_}\n{done.errors[-3000:]}") from error
         return round_
@@ -111,30 +110,30 @@ class DiskArena:
     def _do(self, work: str, place: Place, fault: Fault) -> Done:
         return place.program.run(*place.words(WORKS[work]), variables=self._shim.environment(fault))
 
-    def _check(self, done: Round, place: Place, said: Done, before: dict[str, str]) -> None:
-        program = place.program
+    def _check(self, done: Round, place: Place, said: Done) -> None:
         wait_until(lambda: not _alive(place), lambda: f"still there: {_alive(place)}")
-        whole = program.run("doctor", "--store")
-        assert whole.code == 0, whole.stdout.decode() + whole.errors
+        assert place.flaws() == []
         assert "Traceback" not in said.errors
         if done.code == 0:
             assert _may_be_ignored(done), "the failure was not noticed"
             assert place.results() == self._results[done.work], "another result"
         else:
             _check_words(done, said, place)
-            _check_names(done, before, program.names())
-        for name in program.names():
-            if name.startswith("made"):
-                program.succeed("rm", name)
-        shutil.rmtree(place.outputs)
-        place.outputs.mkdir()
+            self._check_names(done, place.names())
         self._check_again(done, place)
 
+    def _check_names(self, done: Round, after: dict[str, str]) -> None:
+        """A command that has failed has named nothing; ``rm`` may have come to its end before it."""
+        before = self._seed.names()
+        without = {name: image for name, image in before.items() if "kept" not in name}
+        assert after in ([before, without] if done.work == "rm" else [before]), f"names: {after}"
+
     def _check_again(self, done: Round, place: Place) -> None:
-        """Do the work once more on a sound disk."""
-        if done.work == "rm" and done.code == 0:
-            return  # it has been removed
-        place.program.succeed(*place.words(WORKS[done.work]))
+        """Do the work once more on a sound disk, unless it is a removal that has been done."""
+        shutil.rmtree(place.outputs)
+        place.outputs.mkdir()
+        if done.work != "rm" or place.names() == self._seed.names():
+            place.program.succeed(*place.words(WORKS[done.work]))
         assert place.results() == self._results[done.work], "another result afterwards"
         place.program.has_no_leftovers()
 
@@ -167,12 +166,6 @@ def _check_words(done: Round, said: Done, place: Place) -> None:
     assert error["code"] in _CODES
     assert str(place.store.parent) in error["message"], "the message does not say where"
     assert error["hint"], "no hint"
-
-
-def _check_names(done: Round, before: dict[str, str], after: dict[str, str]) -> None:
-    """A command that has failed has named nothing; ``rm`` may have come to its end before it."""
-    allowed = [before] if done.work != "rm" else [before, {name: before[name] for name in before if "kept" not in name}]
-    assert after in allowed, f"names: {after}"
 
 
 def _alive(place: Place) -> list[str]:

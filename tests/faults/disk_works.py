@@ -10,6 +10,8 @@ from pathlib import Path
 
 import msgspec
 
+from dockerception.library.images import list_images
+from dockerception.store.store import Store
 from faults.program import Program
 
 
@@ -32,10 +34,20 @@ class Place(msgspec.Struct, frozen=True):
         found = line.replace("OUT", str(self.outputs)).replace("SOURCE", str(self.source))
         return found.replace("ARCHIVE", str(self.archive)).replace("PULLED", self.pulled).split()
 
+    def names(self) -> dict[str, str]:
+        """What is named in the store, and the ids of the images."""
+        with Store(str(self.store)) as store:
+            return {name: summary.image for summary in list_images(store) for name in summary.names}
+
+    def flaws(self) -> list[str]:
+        """What is damaged in the store, as ``doctor --store`` looks."""
+        with Store(str(self.store)) as store:
+            return [str(flaw) for flaw in store.verify().flaws if flaw.kind == "damage"]
+
     def results(self) -> dict[str, str]:
         """Everything that a work has made: names with their ids, outputs with their digests."""
         files = [path for path in self.outputs.rglob("*") if not path.is_dir()]
-        return {**self.program.names(), **{str(path.relative_to(self.outputs)): _digest(path) for path in files}}
+        return {**self.names(), **{str(path.relative_to(self.outputs)): _digest(path) for path in files}}
 
 
 _BUILD = "build --no-cache --progress=json -t made SOURCE"

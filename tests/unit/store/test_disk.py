@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dockerception.errors import DiskFailedError, DiskFullError, StoreError
-from dockerception.store.disk import disk_error, disk_errors, output_error
+from dockerception.store.disk import discard, disk_error, disk_errors, output_error
 
 
 def _error(number: int, path: str | None = None) -> OSError:
@@ -79,3 +79,18 @@ def test_a_descriptor_is_told_by_its_path(tmp_path: Path) -> None:
 def test_an_output(number: int, kind: Callable[..., StoreError] | None, message: str) -> None:
     error = output_error("/out", _error(number))
     assert (type(error) if error else None, error.message if error else "") == (kind, message)
+
+
+def test_a_file_that_can_not_be_removed_is_left_without_a_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "spool").touch()
+    discard(str(tmp_path / "absent"))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "unlink", lambda path: _fail(errno.EIO))
+        discard(str(tmp_path / "spool"))
+    assert (tmp_path / "spool").exists()
+    discard(str(tmp_path / "spool"))
+    assert not (tmp_path / "spool").exists()
+
+
+def _fail(number: int) -> None:
+    raise _error(number)
