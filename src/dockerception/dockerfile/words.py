@@ -17,6 +17,7 @@ from .text import SPACES
 # The special parameters of POSIX (2.5.2): one character each; here they are looked up like any other name.
 _SPECIAL = "@*#?-$!"
 _ORDINARY = re.compile(r"[^$'\"<\\`}/]+")
+_SPACE = re.compile(f"[{SPACES}]")
 _DEEPEST_NESTING = 50
 _LONGEST_SHOWN = 80
 _NO_VARIABLES: Mapping[str, str] = {}
@@ -74,12 +75,12 @@ def _cut(pieces: list[tuple[str, bool]]) -> list[str]:
         if not is_splittable:
             word += piece
             continue
-        for char in piece:
-            if char not in SPACES:
-                word += char
-            elif word:
+        first, *others = _SPACE.split(piece)
+        word += first
+        for other in others:
+            if word:
                 words.append(word)
-                word = ""
+            word = other
     return [*words, word] if word else words
 
 
