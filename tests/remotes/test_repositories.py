@@ -58,6 +58,9 @@ def test_a_commit_by_its_id_and_its_checksum(address: str, site: Path, store: St
     commit = commit_of(site / "project.git", "v1")
     assert files(fetch(Remotes(store), f"{address}#{commit}:docs")) == {"text": b"one\n"}
     assert fetch(Remotes(store), f"{address}?tag=v1&checksum={commit[:10]}").digest == commit
+    assert fetch(Remotes(store), f"{address}?checksum={commit[:10]}").digest == commit, (
+        "what the server lists begins so"
+    )
     with pytest.raises(ContextError, match=f"has the commit {commit} there, not 0123456"):
         fetch(Remotes(store), f"{address}?tag=v1&checksum=0123456")
 

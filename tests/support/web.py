@@ -89,9 +89,9 @@ def make_repository(folder: Path) -> Path:
     return bare
 
 
-def commit_of(repository: Path, name: str) -> str:
-    """The id of the commit that a name leads to."""
-    command = ["git", "-C", str(repository), "rev-parse", f"{name}^{{commit}}"]
+def commit_of(repository: Path, name: str, *, kind: str = "commit") -> str:
+    """The id of the commit (or of the annotated tag) that a name leads to."""
+    command = ["git", "-C", str(repository), "rev-parse", f"{name}^{{{kind}}}"]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 

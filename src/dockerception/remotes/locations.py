@@ -25,6 +25,7 @@ _GITHUB: Final = "github.com/"
 _COMMIT: Final = re.compile(r"[0-9a-f]{7,64}")
 _TRUE: Final = {"": True, "1": True, "true": True, "0": False, "false": False}
 _KINDS: Final[dict[str, Literal["any", "branch", "tag"]]] = {"ref": "any", "branch": "branch", "tag": "tag"}
+_FULL: Final = {"any": "", "branch": "refs/heads/", "tag": "refs/tags/"}
 
 
 class FileLocation(msgspec.Struct, frozen=True):
@@ -49,9 +50,10 @@ class FileLocation(msgspec.Struct, frozen=True):
 class GitLocation(msgspec.Struct, frozen=True, kw_only=True):
     """A directory of a repository as a commit has it.
 
-    ``ref`` is a branch, a tag, a whole commit id, or any name below ``refs/``; empty for the default branch;
-    ``ref_kind`` limits what it may be.  ``checksum`` is the commit id (or the first seven digits of it, or more) that
-    the ref has to lead to.  ``keeps_git_dir`` and ``has_submodules`` say what else the directory has.
+    ``ref`` is a branch, a tag, a whole commit id, or any name below ``refs/``; empty for the default branch, or what
+    the checksum names; ``ref_kind`` limits what it may be.  ``checksum`` is the id of the commit (or the first seven
+    digits of it, or more) that the ref has to lead to, or that of an annotated tag on the way there.
+    ``keeps_git_dir`` and ``has_submodules`` say what else the directory has.
     """
 
     remote: str
@@ -109,9 +111,11 @@ def _repository(text: str) -> GitLocation:
         raise _wrong(text, "it names no host")
     found = _of_query(text, GitLocation(remote=remote), query)
     ref, _, subdir = fragment.partition(":")
-    if (ref and found.ref) or (subdir and found.subdir):
-        raise _wrong(text, "the part after # says again what the part after ? says")
-    return _checked(text, msgspec.structs.replace(found, ref=ref or found.ref, subdir=subdir or found.subdir))
+    if ref and found.ref and ref != _FULL[found.ref_kind] + found.ref:
+        raise _wrong(text, f"“{ref}” after # is not what the part after ? names")
+    if subdir and found.subdir and subdir != found.subdir:
+        raise _wrong(text, f"“{subdir}” after # is not the directory that the part after ? names")
+    return _checked(text, msgspec.structs.replace(found, ref=found.ref or ref, subdir=found.subdir or subdir))
 
 
 def _of_query(text: str, location: GitLocation, query: str) -> GitLocation:
@@ -119,7 +123,8 @@ def _of_query(text: str, location: GitLocation, query: str) -> GitLocation:
     for key, value in parse_qsl(query, keep_blank_values=True):
         match key:
             case "ref" | "branch" | "tag":
-                new: dict[str, object] = {"ref": value, "ref_kind": _KINDS[key]}
+                kind = _KINDS[key]
+                new: dict[str, object] = {"ref": value.removeprefix(_FULL[kind]), "ref_kind": kind}
             case "checksum" | "commit":
                 new = {"checksum": value}
             case "subdir":

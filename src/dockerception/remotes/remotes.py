@@ -105,11 +105,6 @@ class Remotes:
         """
         repository = Repository(location)
         commit, ref = repository.resolve()
-        if not commit.startswith(location.checksum):
-            raise ContextError(
-                f"The repository {repository.name} has the commit {commit} there, not {location.checksum}.",
-                hint="if that is meant, change the checksum",
-            )
         key = _key("repository", (location.remote, commit, location.keeps_git_dir, location.has_submodules))
         known = self._recorded(key)
         toc, spool = known or self._checked_out(repository, location, commit, ref, key)
@@ -126,7 +121,7 @@ class Remotes:
         entry = fetched.context.find(fetched.name)
         if entry is None or not is_archive(fetched.context, entry):
             return None
-        key = _key("archive", fetched.digest)
+        key = _key("context of an archive", fetched.digest)
         known = self._recorded(key)
         toc, spool = known or self._unpack(fetched, entry, key)
         return Fetched(toc=toc, spool=spool, digest=fetched.digest, origin=fetched.origin, is_cached=fetched.is_cached)

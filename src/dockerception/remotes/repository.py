@@ -46,22 +46,34 @@ class Repository:
     def resolve(self) -> tuple[str, str]:
         """The commit that the location's ref leads to, and the full name of the ref; empty for a commit id.
 
-        A branch goes before a tag of its name.  Raises ``ContextError`` if there is no such ref.
+        A branch goes before a tag of its name.  Raises ``ContextError`` if there is no such ref, or if it leads to
+        something else than the checksum says.
         """
         location = self._location
         ref = location.ref or location.checksum
         if location.ref_kind == "any" and _WHOLE_ID.fullmatch(ref):
+            self._check(ref)
             return ref, ""
-        listed = self._run(["ls-remote", "--quiet", "--", location.remote, location.ref or "HEAD", f"{ref}^{{}}"])
+        names = [ref, f"{ref}^{{}}"] if location.ref else ["HEAD"] if not location.checksum else []
+        listed = self._run(["ls-remote", "--quiet", "--", location.remote, *names])
         lines = (line.partition("\t") for line in listed.stdout.decode(errors="replace").splitlines())
         ids = {name: commit for commit, _, name in lines}
-        for full in _candidates(location):
-            if full in ids:
-                return ids.get(f"{full}^{{}}", ids[full]), full
-        raise ContextError(
-            f"The repository {self.name} has no {_described(location)}.",
-            hint="name a branch, a tag, or a whole commit id",
-        )
+        full = next((full for full in _candidates(location, ids) if full in ids), "")
+        if not full:
+            raise ContextError(
+                f"The repository {self.name} has no {_described(location)}.",
+                hint="name a branch, a tag, or a whole commit id",
+            )
+        commit = ids.get(f"{full}^{{}}", ids[full])
+        self._check(commit, ids[full])
+        return commit, full
+
+    def _check(self, commit: str, *others: str) -> None:
+        if not any(each.startswith(self._location.checksum) for each in (commit, *others)):
+            raise ContextError(
+                f"The repository {self.name} has the commit {commit} there, not {self._location.checksum}.",
+                hint="if that is meant, change the checksum",
+            )
 
     def check_out(self, commit: str, ref: str, folder: str) -> int:
         """Put the files of a commit into a new folder; returns the commit's time in seconds since 1970.
@@ -106,10 +118,12 @@ class Repository:
         return TransportError(f"The repository {self.name} can't be read.", details=_tail(done), hint=hint)
 
 
-def _candidates(location: GitLocation) -> list[str]:
+def _candidates(location: GitLocation, ids: Mapping[str, str]) -> list[str]:
+    """The full names that a ref can have, the first before the others; those of ``ids`` that a checksum alone names."""
     ref = location.ref
     if not ref:
-        return ["HEAD"]
+        named = [name.removesuffix("^{}") for name, found in ids.items() if found.startswith(location.checksum)]
+        return [*named, "HEAD"]
     found = {"branch": [f"refs/heads/{ref}"], "tag": [f"refs/tags/{ref}"]}
     return found.get(location.ref_kind, [*found["branch"], *found["tag"], f"refs/{ref.removeprefix('refs/')}"])
 
