@@ -28,7 +28,8 @@ from support.reliability import Number, Table  # noqa: E402
 def main(arguments: Sequence[str]) -> int:
     """Run, write, and return the exit code of the tests."""
     with tempfile.NamedTemporaryFile(mode="r", encoding="utf-8") as notes:
-        environment = {**os.environ, reliability.NOTES: notes.name, "PYTHONPATH": str(TESTS)}
+        scale = {"RELIABILITY_SCALE": "4", **os.environ}
+        environment = {**scale, reliability.NOTES: notes.name, "PYTHONPATH": str(TESTS)}
         command = [sys.executable, "-m", "pytest", "-p", "support.reliability", *(arguments or SUITES)]
         code = subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
         tables = reliability.gathered(notes)

@@ -14,7 +14,7 @@ from typing import Final
 from hostile import answers, documents, records, tars, texts
 
 Cases = Iterator[tuple[str, bytes]]
-LARGEST_SEED: Final = 1 << 16
+LARGEST_SEED: Final = 1 << 14
 
 
 def _texts(*names: str) -> Callable[[], Cases]:

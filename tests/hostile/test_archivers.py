@@ -47,7 +47,7 @@ COMPRESSIONS: Final[dict[str, Callable[[bytes], bytes]]] = {
     "none": bytes, "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd.compress,
 }  # fmt: skip
 CHANGES: Final = ("nothing", "append", "update", "concatenate", "delete")
-_SETTINGS: Final = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+_SETTINGS: Final = settings(max_examples=10 * reliability.SCALE, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -17,6 +17,8 @@ import pytest
 
 NOTES: Final = "RELIABILITY_NOTES"
 ROOT: Final = Path(__file__).resolve().parents[2]
+SCALE: Final = int(os.environ.get("RELIABILITY_SCALE", "1"))
+"""How many times as many random inputs as in ``make test``."""
 PAGE: Final = ROOT / "docs/reliability.md"
 
 Number = int | float

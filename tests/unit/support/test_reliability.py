@@ -11,7 +11,7 @@ from hostile import targets
 from support import reliability
 
 ROOT = reliability.ROOT
-_SUITES = ("hostile", "escape", "faults")
+_SUITES = ("hostile", "escape")
 
 
 def _rows(section: str) -> set[str]:
@@ -37,10 +37,11 @@ def test_every_attempt_has_been_made_and_has_failed() -> None:
     assert reliability.cells_of(reliability.PAGE, "escapes")["all"][-1] == "0"
 
 
-def test_every_file_of_the_suites_has_been_run_and_nothing_has_failed() -> None:
-    files = {f"{suite}/{path.name}" for suite in _SUITES for path in (ROOT / "tests" / suite).glob("test_*.py")}
+def test_every_file_of_hostile_bytes_and_escapes_has_been_run_and_nothing_has_failed() -> None:
     rows = reliability.cells_of(reliability.PAGE, "suites")
-    assert {name.strip("`") for name in rows} == files
+    run = {name.strip("`") for name in rows}
+    assert run >= {f"{suite}/{path.name}" for suite in _SUITES for path in (ROOT / "tests" / suite).glob("test_*.py")}
+    assert all((ROOT / "tests" / name).exists() for name in run)
     assert {cells[2] for cells in rows.values()} == {"0"}
 
 
