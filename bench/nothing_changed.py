@@ -39,6 +39,10 @@ def main() -> None:
         )  # fmt: skip
         calls = [line for line in traced.stderr.splitlines() if "= 0" in line]
         print(f"system calls that start or isolate processes: {len(calls)} (the program itself is 1)")
+        imports = subprocess.run(
+            [sys.executable, "-X", "importtime", *command], env=environment, capture_output=True, text=True, check=True
+        )
+        print(f"modules that it loads: {imports.stderr.count('import time:') - 1}")
 
 
 if __name__ == "__main__":
