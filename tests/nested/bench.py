@@ -14,6 +14,9 @@ import msgspec
 from faults.program import Done, Failure, Program
 from peers.archive import read_image
 
+AS_IS = "FROM scratch\nCOPY . /\n"
+"""The last level of most tests: its image is its context."""
+
 _OF_BUSYBOX = ("bin/", "usr/", "etc/passwd", "etc/group")
 
 
@@ -123,3 +126,8 @@ def context_error(message: str, hint: str = "") -> Failure:
 def dockerfile_error(message: str, hint: str = "") -> Failure:
     """How a build fails for its Dockerfile."""
     return Failure(3, "dockerfile", message, hint)
+
+
+def of_directory(steps: str, build: str = "BUILD /o\n", last: str = AS_IS) -> str:
+    """A level on busybox, a BUILD, and the level behind it."""
+    return f"FROM busybox\n{steps}{build}{last}"
