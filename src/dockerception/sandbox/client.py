@@ -114,6 +114,11 @@ class Sandbox:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    @property
+    def scratch(self) -> str:
+        """Where directories go that live as long as one call."""
+        return self._scratch
+
     def start(self) -> None:
         """Start the helper now, without waiting for it, so that the first call finds it ready."""
         with self._lock:

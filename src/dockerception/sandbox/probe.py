@@ -89,7 +89,7 @@ def _look(sandbox: Sandbox, root: str, key: str) -> Abilities:
 
     from ..store.disk import disk_errors
 
-    folder = os.path.join(root, "tmp")
+    folder = sandbox.scratch
     with disk_errors("finding out what works in the store"):
         os.makedirs(f"{root}/trees", exist_ok=True)
         os.makedirs(folder, exist_ok=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -110,3 +112,20 @@ def test_a_missing_unshare(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "find", lambda tool: None)
     with Sandbox(str(lab.root), runtime="/usr/bin/crun") as sandbox, pytest.raises(MachineError, match="unshare"):
         sandbox.start()
+
+
+def test_what_is_tried_lies_in_the_scratch_directory(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lease covers that, so a disk that dies just then leaves nothing that no sweep would take."""
+    places: list[str] = []
+    real = tempfile.mkdtemp
+
+    def make(prefix: str, dir: str) -> str:
+        places.append(dir)
+        return real(prefix=prefix, dir=dir)
+
+    scratch = lab.fresh()
+    os.mkdir(scratch)
+    monkeypatch.setattr(tempfile, "mkdtemp", make)
+    with Sandbox(str(lab.root), scratch=scratch) as sandbox:
+        sandbox.probe()
+    assert places == [scratch]
