@@ -40,7 +40,8 @@ def check_user(uid: int, gid: int) -> None:
         with open(f"/proc/self/{table}", encoding="ascii") as file:
             if not is_mapped(number, file.read()):
                 raise MachineError(
-                    f"It would have to run as the {what} {number}, which is none that this user's namespace has.", hint=_HINT
+                    f"It would have to run as the {what} {number}, which is none that this user's namespace has.",
+                    hint=_HINT,
                 )
 
 
