@@ -129,14 +129,30 @@ def test_used_build_arguments_are_those_that_some_arg_declares() -> None:
     [
         ("RUN a  b", "RUN /bin/sh -c a  b # buildkit", True),
         ('RUN ["a", "b"]', "RUN a b # buildkit", True),
-        ("ARG A=1\nARG B\nRUN x", "RUN |1 A=1 /bin/sh -c x # buildkit", True),
+        ("ARG A=1\nARG B\nRUN x", "RUN |2 A=1 B= /bin/sh -c x # buildkit", True),
+        ("ARG A=1\nENV A=2\nRUN x", "RUN |1 A=2 /bin/sh -c x # buildkit", True),
         ("COPY --chown=1 --chmod=755 a b /c/", "COPY --chown=1 --chmod=755 a b /c/ # buildkit", True),
         ("ADD a /b", "ADD a /b # buildkit", True),
         ("ENV A=1 B=2", "ENV A=1 B=2", False),
         ("LABEL a=b", "LABEL a=b", False),
         ("WORKDIR /a\nWORKDIR b", "WORKDIR /a/b", True),
         ("WORKDIR /", "WORKDIR /", False),
-        ("CMD a", 'CMD ["/bin/sh", "-c", "a"]', False),
+        ("CMD a", 'CMD ["/bin/sh" "-c" "a"]', False),
+        ('CMD ["a\\tb\\"\\\\", "\\u0001\\u200b"]', 'CMD ["a\\tb\\"\\\\" "\\x01\\u200b"]', False),
+        ("COPY <<a <<'b' /c/\na\nb", "COPY <<a <<b /c/ # buildkit", True),
+        (
+            "HEALTHCHECK --interval=90m --timeout=1.5s --start-period=250ms --retries=3 CMD a b",
+            (
+                "HEALTHCHECK {Test:[CMD-SHELL a b] Interval:1h30m0s Timeout:1.5s StartPeriod:250ms"
+                " StartInterval:0s Retries:3}"
+            ),
+            False,
+        ),
+        (
+            "HEALTHCHECK NONE",
+            "HEALTHCHECK {Test:[NONE] Interval:0s Timeout:0s StartPeriod:0s StartInterval:0s Retries:0}",
+            False,
+        ),
         ('ENTRYPOINT ["ä"]', 'ENTRYPOINT ["ä"]', False),
         ("EXPOSE 80", "EXPOSE [80/tcp]", False),
         ("VOLUME /a /b", "VOLUME [/a /b]", False),

@@ -202,9 +202,7 @@ class _StageRun:
             arguments = self.config.cmd or ()
         elif isinstance(expanded, ins.Entrypoint):
             arguments = self.config.entrypoint or ()
-        text = wording.created_by(
-            expanded, args=self.scope.declared, arguments=arguments, working_dir=self.config.working_dir
-        )
+        text = wording.created_by(expanded, args=self.scope.arguments, arguments=arguments, config=self.config)
         self._append(expanded, before, text, makes_layer=makes_layer, is_trigger=is_trigger)
 
     def _append(

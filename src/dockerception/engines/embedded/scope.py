@@ -57,8 +57,8 @@ class Scope:
             if name in self._overrides:
                 self._used.add(name)
             found = self._inherited.get(name) if value is None else value
+            self.declared[name] = found or ""
             if found is not None:
-                self.declared[name] = found
                 self.variables[name] = found
             values.append((name, found))
         return tuple(values)
@@ -67,6 +67,11 @@ class Scope:
         """Begin with what the stage below has declared, and with what its names meant at its end."""
         self.declared.update(declared)
         self.variables.update(variables)
+
+    @property
+    def arguments(self) -> dict[str, str]:
+        """The names that ARG has declared, with what they mean now; empty for those without a value."""
+        return {name: self.variables.get(name, "") for name in self.declared}
 
     def set(self, values: Mapping[str, str]) -> None:
         """Take the values of an ENV into the scope."""
