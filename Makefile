@@ -31,9 +31,9 @@ unit: setup ## only the tests that need no root and start no container
 peers: setup ## only the comparison with Docker and the other tools (as root)
 	$(PYTEST) $(WORKERS) tests/peers
 
-faults: setup ## kill builds at 300 random instants, fail 60 writes (as root); the tables go into docs/reliability.md
+faults: setup ## kill builds at 300 random instants, fail 120 writes (as root); the tables go into docs/reliability.md
 	KILL_ROUNDS=300 KILL_REPORT=docs/reliability.md $(PYTEST) tests/faults/test_kills.py
-	DISK_ROUNDS=60 DISK_REPORT=docs/reliability.md $(PYTEST) tests/faults/test_failing_disk.py
+	DISK_ROUNDS=120 DISK_REPORT=docs/reliability.md $(PYTEST) tests/faults/test_failing_disk.py
 
 reliability: setup ## try to break it (as root): hostile bytes, escapes, faults; the tables go into docs/reliability.md
 	.venv/bin/python scripts/reliability.py
