@@ -206,7 +206,7 @@ def _settings(request: BuildRequest) -> list[Settings]:
         started=started,
         rewrites_times=rewrites_times(request.outputs),
         limits=request.limits,
-        max_context=request.max_context,
+        stream_limits=request.stream_limits,
     )
     wanted = dict.fromkeys(request.platforms or (settings.platform,))
     return [msgspec.structs.replace(settings, platform=platform) for platform in wanted]

@@ -43,6 +43,7 @@ class _EveryOption(CheckOptions, total=False):
     network: Network
     max_depth: int
     max_context: int
+    max_entries: int
     epoch: int | None
     isolation: Isolation
     runtime: str

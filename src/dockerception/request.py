@@ -11,6 +11,8 @@ import msgspec
 from .engines.base import EPOCH_VARIABLE, Network, Output, Secret, SshAgent
 from .errors import UsageError
 from .limits import NONE, Limits
+from .oci.stream_limits import DEFAULT_ENTRIES, of_contexts
+from .oci.stream_limits import Limits as StreamLimits
 from .reference import Platform, Reference
 
 DEFAULT_EMIT_TIMEOUT: Final = 600.0
@@ -27,8 +29,8 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     empty for ``<source>/Dockerfile``.  ``builder_tag`` is None for none, empty for a name derived from the first tag.
     ``engine`` is a name (``engines.choice``), empty for the user's default.  ``emit_helper`` is an image or a path, for
     the engine buildx.  ``platforms`` are those to build for, none for this machine's.  ``max_depth`` is the most levels
-    that a chain may have.  ``emit_timeout`` is in seconds, ``max_context`` in bytes (0: no limit), ``epoch`` in seconds
-    since 1970.  ``keep_storage`` is the store's cap in bytes, None for the user's default.
+    that a chain may have.  ``emit_timeout`` is in seconds, ``max_context`` in bytes and ``max_entries`` a count (0: no
+    limit), ``epoch`` in seconds since 1970.  ``keep_storage`` is the store's cap in bytes, None for the user's default.
     """
 
     source: str = "."
@@ -60,6 +62,7 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT
     max_depth: int = DEFAULT_MAX_DEPTH
     max_context: int = DEFAULT_MAX_CONTEXT
+    max_entries: int = DEFAULT_ENTRIES
     epoch: int | None = None
     store: str = ""
     keep_storage: int | None = None
@@ -72,6 +75,11 @@ class BuildRequest(msgspec.Struct, frozen=True, kw_only=True):
     def platform(self) -> Platform | None:
         """The platform to build for, the first of several."""
         return self.platforms[0] if self.platforms else None
+
+    @property
+    def stream_limits(self) -> StreamLimits:
+        """What a context may ask of us that comes as a stream."""
+        return of_contexts(self.max_context, self.max_entries)
 
     @property
     def place(self) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from dockerception.errors import ContextError, TransportError
 from dockerception.oci.entry import FILE
+from dockerception.oci.stream_limits import Limits
 from dockerception.remotes.locations import GitLocation, parse
 from dockerception.remotes.remotes import Fetched, Remotes
 from dockerception.store.store import Store
@@ -49,26 +50,26 @@ def address(web: Web) -> str:
     ],
 )
 def test_the_commit_of_a_name(address: str, site: Path, store: Store, suffix: str, name: str, text: bytes) -> None:
-    fetched = fetch(Remotes(store), address + suffix)
+    fetched = fetch(Remotes(store, Limits()), address + suffix)
     assert fetched.digest == commit_of(site / "project.git", name)
     assert files(fetched)["docs/text"] == text
 
 
 def test_a_commit_by_its_id_and_its_checksum(address: str, site: Path, store: Store) -> None:
     commit = commit_of(site / "project.git", "v1")
-    assert files(fetch(Remotes(store), f"{address}#{commit}:docs")) == {"text": b"one\n"}
-    assert fetch(Remotes(store), f"{address}?tag=v1&checksum={commit[:10]}").digest == commit
-    assert fetch(Remotes(store), f"{address}?checksum={commit[:10]}").digest == commit, (
+    assert files(fetch(Remotes(store, Limits()), f"{address}#{commit}:docs")) == {"text": b"one\n"}
+    assert fetch(Remotes(store, Limits()), f"{address}?tag=v1&checksum={commit[:10]}").digest == commit
+    assert fetch(Remotes(store, Limits()), f"{address}?checksum={commit[:10]}").digest == commit, (
         "what the server lists begins so"
     )
     with pytest.raises(ContextError, match=f"has the commit {commit} there, not 0123456"):
-        fetch(Remotes(store), f"{address}?tag=v1&checksum=0123456")
+        fetch(Remotes(store, Limits()), f"{address}?tag=v1&checksum=0123456")
 
 
 def test_modes_and_times_are_those_that_git_knows(address: str, store: Store) -> None:
     old = os.umask(0o077)
     try:
-        fetched = fetch(Remotes(store), address)
+        fetched = fetch(Remotes(store, Limits()), address)
     finally:
         os.umask(old)
     seen = {entry.path: (entry.kind, entry.mode, entry.mtime) for entry in fetched.toc}
@@ -82,7 +83,7 @@ def test_modes_and_times_are_those_that_git_knows(address: str, store: Store) ->
 
 
 def test_what_is_known_is_not_fetched_again(address: str, web: Web, store: Store) -> None:
-    remotes = Remotes(store)
+    remotes = Remotes(store, Limits())
     fetch(remotes, f"{address}#v1")
     before = len(web.asked)
     again = fetch(remotes, f"{address}#v1:docs")
@@ -92,20 +93,20 @@ def test_what_is_known_is_not_fetched_again(address: str, web: Web, store: Store
 
 
 def test_the_git_directory_is_kept_on_request(address: str, store: Store, tmp_path: Path) -> None:
-    fetched = fetch(Remotes(store), f"{address}?keep-git-dir=1")
+    fetched = fetch(Remotes(store, Limits()), f"{address}?keep-git-dir=1")
     names = set(files(fetched))
     assert {".git/HEAD", ".git/config"} <= names
-    assert not any(name.startswith(".git") for name in files(fetch(Remotes(store), address)))
+    assert not any(name.startswith(".git") for name in files(fetch(Remotes(store, Limits()), address)))
 
 
 def test_a_server_that_can_only_show_files(web: Web, site: Path, store: Store) -> None:
     subprocess.run(["git", "-C", str(site / "project.git"), "update-server-info"], check=True)
-    assert files(fetch(Remotes(store), f"{web.address}/project.git#v1"))["docs/text"] == b"one\n"
+    assert files(fetch(Remotes(store, Limits()), f"{web.address}/project.git#v1"))["docs/text"] == b"one\n"
 
 
 def test_the_protocol_of_git_itself(site: Path, store: Store) -> None:
     with _daemon(site) as address:
-        assert files(fetch(Remotes(store), f"{address}/project.git#v1"))["docs/text"] == b"one\n"
+        assert files(fetch(Remotes(store, Limits()), f"{address}/project.git#v1"))["docs/text"] == b"one\n"
 
 
 @pytest.mark.parametrize(
@@ -122,21 +123,21 @@ def test_what_is_not_there(
     web: Web, store: Store, suffix: str, error: type[Exception], message: str, hint: str
 ) -> None:
     with pytest.raises(error, match=message) as caught:
-        fetch(Remotes(store), f"{web.address}/git/project{suffix}")
+        fetch(Remotes(store, Limits()), f"{web.address}/git/project{suffix}")
     assert hint in str(caught.value)
     assert not any(name.endswith((".spool", ".git")) for name in os.listdir(store.scratch))
 
 
 def test_a_limit(address: str, store: Store) -> None:
     with pytest.raises(ContextError, match="has more than 10 bytes"):
-        fetch(Remotes(store, max_bytes=10), address)
+        fetch(Remotes(store, Limits(max_bytes=10)), address)
 
 
 def test_a_repository_around_us_leads_nowhere(
     address: str, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "other"))
-    assert "Dockerfile" in files(fetch(Remotes(store), address))
+    assert "Dockerfile" in files(fetch(Remotes(store, Limits()), address))
     assert not (tmp_path / "other").exists()
 
 

@@ -326,6 +326,13 @@ def test_a_context_that_is_too_large(bench: Bench) -> None:
     assert "--max-context" in caught.value.hint
 
 
+def test_a_context_of_too_many_files(bench: Bench) -> None:
+    with pytest.raises(StreamError, match="more than 1 entries") as caught:
+        bench.chain(FakeEngine(EMITTED), max_entries=1).build()
+    assert "--max-entries" in caught.value.hint
+    bench.chain(FakeEngine(EMITTED), max_entries=0).build()
+
+
 def test_another_dockerfile_of_the_context(bench: Bench) -> None:
     engine = FakeEngine(tar_of({"sub/Dockerfile.run": RUNTIME, "app": b""}))
     bench.chain(engine, runtime_file="sub/Dockerfile.run").build()

@@ -178,16 +178,14 @@ class Emitter:
 
     def _receive(self, emission: Emission, descriptor: int) -> Received:
         from ..context.tarstream import receive
-        from ..oci.tarreader import Limits
 
-        limits = Limits(max_bytes=self._request.max_context, bytes_option="--max-context")
         try:
             return receive(
                 emission.read,
                 spool=descriptor,
                 origin=ORIGIN,
                 source="emitted",
-                limits=limits,
+                limits=self._request.stream_limits,
                 on_progress=lambda done, files: self._report(
                     StepProgress(step=_STEP, done_bytes=done, files=files, note="context")
                 ),

@@ -46,7 +46,7 @@ def fetch_context(
     report(StepStarted(step=_STEP, level=0, name=f"[context] fetch {location.shown}"))
     cached, error = False, ""
     try:
-        fetched = _fetch(location, Remotes(store, max_bytes=request.max_context), max_dockerfile)
+        fetched = _fetch(location, Remotes(store, request.stream_limits), max_dockerfile)
         cached = fetched[1]
     except BaseException as failure:
         error = getattr(failure, "message", type(failure).__name__)

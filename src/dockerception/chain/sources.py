@@ -151,11 +151,11 @@ class Sources:
             raise UsageError("There is no standard input to read the context from.")
         origin = "The context on standard input"
         from ..context.tarstream import receive
-        from ..oci.tarreader import Limits
 
-        limits = Limits(max_bytes=request.max_context, bytes_option="--max-context")
         with spool(self._store) as (path, descriptor):
-            received = receive(request.read_stdin, spool=descriptor, origin=origin, source="stdin", limits=limits)
+            received = receive(
+                request.read_stdin, spool=descriptor, origin=origin, source="stdin", limits=request.stream_limits
+            )
         return received.toc, path, request.dockerfile or DEFAULT_DOCKERFILE, origin
 
     def _streamed(self, toc: Toc, path: str, name: str, origin: str) -> Origin:

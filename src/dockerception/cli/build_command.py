@@ -108,6 +108,7 @@ def make_request(options: Options) -> BuildRequest:
         emit_timeout=options.emit_timeout,
         max_depth=options.max_depth,
         max_context=options.max_context,
+        max_entries=options.max_entries,
         epoch=find_epoch(build_args),
         store=options.store,
         keep_storage=options.keep_storage,

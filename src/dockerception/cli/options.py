@@ -14,6 +14,7 @@ from ..engines.base import Network, Output, Secret, SshAgent
 from ..engines.privileges import check_entitlement
 from ..limits import Ulimit
 from ..oci.annotating import Annotation
+from ..oci.stream_limits import DEFAULT_ENTRIES
 from ..reference import Platform, Reference
 from ..request import DEFAULT_EMIT_TIMEOUT, DEFAULT_MAX_CONTEXT, DEFAULT_MAX_DEPTH, Isolation
 from . import limit_options, privileges, values
@@ -67,6 +68,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     runtime_dockerfile: str = ""
     emit_timeout: float = DEFAULT_EMIT_TIMEOUT
     max_depth: int = DEFAULT_MAX_DEPTH
+    max_entries: int = DEFAULT_ENTRIES
     max_context: int = DEFAULT_MAX_CONTEXT
     isolation: Isolation = "auto"
     runtime: str = ""
@@ -204,6 +206,14 @@ BUILDING: Final = (
         type=Value("size", sizes.size),
         default=DEFAULT_MAX_CONTEXT,
         help="The largest context that is taken from a stream: 500m, 2g; 0 is no limit.  [default: 64g]",
+    ),
+    _common(
+        "--max-entries",
+        metavar="N",
+        type=click.IntRange(min=0),
+        default=DEFAULT_ENTRIES,
+        show_default=True,
+        help="The most files of a context that is taken from a stream; 0 is no limit.",
     ),
     *limit_options.CONTAINER,
     *limit_options.STEP,

@@ -12,7 +12,7 @@ import msgspec
 
 from ..errors import StreamError
 from ..oci.entry import DIRECTORY, FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, parent, parents
-from ..oci.tarreader import Limits
+from ..oci.stream_limits import Limits
 from ..oci.toc import Toc, TocBuilder, directory, sort_key
 
 

@@ -14,7 +14,8 @@ import msgspec
 from ..errors import EmitTimeoutError, StreamError
 from ..oci import compression
 from ..oci.entry import DIRECTORY, FILE, HARDLINK, Entry
-from ..oci.tarreader import CHUNK_SIZE, Limits, TarReader
+from ..oci.stream_limits import Limits
+from ..oci.tarreader import CHUNK_SIZE, TarReader
 from ..oci.tarwriter import BLOCK_SIZE
 from ..oci.toc import Toc, TocBuilder
 from . import stream_faults

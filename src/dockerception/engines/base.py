@@ -11,6 +11,7 @@ from ..context.base import Context
 from ..dockerfile.stages import Dockerfile
 from ..limits import NONE, Limits
 from ..oci.config import ImageConfig
+from ..oci.stream_limits import Limits as StreamLimits
 from ..reference import Platform, Reference
 
 Network = Literal["default", "none", "host"]
@@ -93,7 +94,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     is_epoch_fixed: bool = False
     started: int = 0
     rewrites_times: bool = False
-    max_context: int = 0
+    stream_limits: StreamLimits = StreamLimits()
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,12 +10,11 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Final
 
-import msgspec
-
 from ..errors import StreamError
 from . import pax, tarheader
 from .compression import STOPPED_EARLY
 from .entry import BLOCK, CHAR, DIRECTORY, FIFO, FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, Kind
+from .stream_limits import Limits
 from .tarwriter import BLOCK_SIZE
 from .unexpected import UnexpectedBytesError, found
 
@@ -31,20 +30,6 @@ _KINDS: Final[dict[bytes, Kind]] = {
     b"5": DIRECTORY, b"6": FIFO,
 }  # fmt: skip
 _EXTENSIONS: Final = (b"x", b"X", b"g", b"L", b"K", b"V")
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What a stream may ask of us.
-
-    ``max_bytes`` counts file contents with holes filled in; 0 is no limit.  ``max_metadata`` is for all names, link
-    targets and extended attributes together, in bytes: they are kept in memory.
-    """
-
-    max_entries: int = 2_000_000
-    max_path: int = 4095
-    max_metadata: int = 1 << 28
-    max_bytes: int = 0
-    bytes_option: str = ""
 
 
 class TarReader:
@@ -99,8 +84,9 @@ class TarReader:
                 self._finish()
                 return
             count += 1
-            if count > self._limits.max_entries:
-                raise StreamError(f"{self._origin} has more than {self._limits.max_entries} entries.")
+            if 0 < self._limits.max_entries < count:
+                hint = f"raise the limit with {self._limits.entries_option}" if self._limits.entries_option else ""
+                raise StreamError(f"{self._origin} has more than {self._limits.max_entries} entries.", hint=hint)
             yield entry
 
     def contents(self) -> Iterator[memoryview]:

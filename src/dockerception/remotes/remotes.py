@@ -25,7 +25,7 @@ from ..http.messages import shown
 from ..oci.chunks import reader_of
 from ..oci.documents import recorded
 from ..oci.entry import FILE, Entry
-from ..oci.tarreader import Limits
+from ..oci.stream_limits import Limits
 from ..oci.toc import Toc
 from ..store.disk import discard, disk_errors
 from ..store.records import Record
@@ -70,11 +70,11 @@ _decode_file = msgspec.msgpack.Decoder(_KnownFile).decode
 
 
 class Remotes:
-    """Fetches into a store.  ``max_bytes`` limits each file and each repository; 0 is no limit."""
+    """Fetches into a store.  ``limits`` are those of each file, each repository and each archive."""
 
-    def __init__(self, store: Store, *, max_bytes: int = 0) -> None:
+    def __init__(self, store: Store, limits: Limits) -> None:
         self._store = store
-        self._max_bytes = max_bytes
+        self._limits = limits
 
     def file(self, location: FileLocation, checksum: str = "") -> Fetched:
         """A file of a web server: a context with this one file in it, mode 0600, its time the server's.
@@ -127,10 +127,9 @@ class Remotes:
         return Fetched(toc=toc, spool=spool, digest=fetched.digest, origin=fetched.origin, is_cached=fetched.is_cached)
 
     def _unpack(self, fetched: Fetched, entry: Entry, key: str) -> tuple[Toc, str]:
-        limits = Limits(max_bytes=self._max_bytes, bytes_option="--max-context")
         read = reader_of(fetched.context.read(entry))
         with self._new_file() as (path, descriptor):
-            received = receive(read, spool=descriptor, origin=fetched.origin, source="archive", limits=limits)
+            received = receive(read, spool=descriptor, origin=fetched.origin, source="archive", limits=self._limits)
             kept = self._store.contexts.keep(received.toc, path)
         self._store.records.put([Record(key, kept.encode(), (f"context:{kept}",))])
         return received.toc, self._store.contexts.spool_path(kept)
@@ -142,7 +141,7 @@ class Remotes:
         toc = None if known is None else self._store.contexts.find(known.context)
         validators = Validators() if known is None or toc is None else known.validators
         with self._new_file() as (path, descriptor), Client() as client:
-            got = download(client, location.url, descriptor, known=validators, max_bytes=self._max_bytes)
+            got = download(client, location.url, descriptor, known=validators, max_bytes=self._limits.max_bytes)
             if got is not None:
                 return self._kept(location, path, got, key)
         if known is None or toc is None:
@@ -179,7 +178,7 @@ class Remotes:
                     time=time,
                     keeps_git_dir=location.keeps_git_dir,
                     name=repository.name,
-                    max_bytes=self._max_bytes,
+                    max_bytes=self._limits.max_bytes,
                 )
                 kept = self._store.contexts.keep(toc, path)
         finally:

@@ -14,7 +14,8 @@ from typing import IO, Final, Protocol
 from ..errors import ImageError, TransportError
 from ..oci import compression
 from ..oci.entry import FILE, HARDLINK, NO_OFFSET, SYMLINK, Entry, parent
-from ..oci.tarreader import Limits, TarReader
+from ..oci.stream_limits import Limits
+from ..oci.tarreader import TarReader
 from ..oci.tarwriter import BLOCK_SIZE
 from ..oci.unexpected import found
 from .base import Read

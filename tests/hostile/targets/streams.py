@@ -14,7 +14,8 @@ import msgspec
 from dockerception.context import tarstream
 from dockerception.oci import compression, tarwriter
 from dockerception.oci.entry import FILE, NO_OFFSET, Entry
-from dockerception.oci.tarreader import Limits, TarReader
+from dockerception.oci.stream_limits import Limits
+from dockerception.oci.tarreader import TarReader
 from dockerception.oci.toc import Toc
 from dockerception.oci.whiteouts import read_layer
 from dockerception.transports import docker_archive, oci_layout

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from dockerception.context import stream_faults
 from dockerception.context.tarstream import receive
 from dockerception.errors import DiskFullError, EmitTimeoutError, StoreError, StreamError
-from dockerception.oci.tarreader import Limits
+from dockerception.oci.stream_limits import Limits
 from unit.context.trees import received, shown
 from unit.oci.archives import END, header, made_by_tarfile, member, pax, read_function, record
 

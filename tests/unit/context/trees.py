@@ -16,7 +16,7 @@ from dockerception.context.tar_context import TarContext
 from dockerception.context.tarstream import DEFAULT_LIMITS, OnProgress, Received, receive
 from dockerception.oci import tarwriter
 from dockerception.oci.entry import FILE, HARDLINK, SYMLINK, WHITEOUT, Entry
-from dockerception.oci.tarreader import Limits
+from dockerception.oci.stream_limits import Limits
 from dockerception.oci.toc import Toc, TocBuilder, directory
 from unit.oci.archives import read_function
 

@@ -17,6 +17,7 @@ from dockerception.engines.embedded.inputs import Inputs
 from dockerception.engines.embedded.reading import Files, Reading
 from dockerception.engines.embedded.values import Base
 from dockerception.oci.entry import Entry
+from dockerception.oci.stream_limits import Limits
 from unit.context.trees import Tree, file, folder, hardlink, link
 from unit.engines.lab import evaluator, settings
 
@@ -110,7 +111,7 @@ def test_settings_and_the_key_of_a_run() -> None:
     assert definition(text, build_args={"HTTP_PROXY": "http://p"}) == plain
     assert definition(text, proxies={"HTTP_PROXY": "http://p", "http_proxy": "http://p"}) == plain
     assert definition(text, epoch=1) == plain
-    assert definition(text, no_cache=True, pull=True, max_context=1) == plain
+    assert definition(text, no_cache=True, pull=True, stream_limits=Limits(max_bytes=1)) == plain
     assert definition(text, network="none") != plain
     assert definition(text, network="host") != definition(text, network="none")
 

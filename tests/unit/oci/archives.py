@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from dockerception.errors import StreamError
 from dockerception.oci.entry import FILE, Entry
-from dockerception.oci.tarreader import Limits, TarReader
+from dockerception.oci.stream_limits import Limits
+from dockerception.oci.tarreader import TarReader
 
 BLOCK = 512
 END = bytes(2 * BLOCK)

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dockerception.errors import StreamError
-from dockerception.oci.tarreader import Limits, TarReader
+from dockerception.oci.stream_limits import Limits
+from dockerception.oci.tarreader import TarReader
 from dockerception.oci.unexpected import UnexpectedBytesError
 from unit.oci import archives
 from unit.oci.archives import END, entries, header, made_by_tarfile, member, outcome, pax, record

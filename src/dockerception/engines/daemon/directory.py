@@ -10,7 +10,7 @@ from typing import Final
 from ...context.base import Context
 from ...context.tar_context import TarContext
 from ...errors import TransportError
-from ...oci.tarreader import Limits
+from ...oci.stream_limits import Limits
 from ...store.store import Store
 from ..directories import check_path
 from . import leftovers
@@ -19,7 +19,7 @@ from .api import Daemon, StartError
 _NOTHING: Final = ("/",)  # an image need not have a command, a container must
 
 
-def read_directory(daemon: Daemon, image: str, directory: str, store: Store, *, max_bytes: int) -> Context:
+def read_directory(daemon: Daemon, image: str, directory: str, store: Store, limits: Limits) -> Context:
     """The files of a directory, kept in the store for this build.
 
     Raises ``ContextError`` where there is none, and ``DockerfileError`` where links lead to one that is no context.
@@ -43,7 +43,7 @@ def read_directory(daemon: Daemon, image: str, directory: str, store: Store, *, 
                 spool=descriptor,
                 origin=origin,
                 source="emitted",
-                limits=Limits(max_bytes=max_bytes, bytes_option="--max-context"),
+                limits=limits,
             )
     finally:
         daemon.remove(container)

@@ -120,8 +120,7 @@ class DaemonEngine:
     def directory(self, built: Built, path: str) -> Context:
         handle = _handle(built)
         leftovers.remove(self._daemon)
-        maximum = handle.settings.max_context
-        return read_directory(self._daemon, handle.image.image, path, self._store, max_bytes=maximum)
+        return read_directory(self._daemon, handle.image.image, path, self._store, handle.settings.stream_limits)
 
     def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
         image = self._labelled(built, labels) if labels else _handle(built).image

@@ -84,7 +84,7 @@ class Bases:
         if self._remote is None:
             from .remote_files import RemoteFiles
 
-            self._remote = RemoteFiles(self._store, self._steps, max_bytes=self._settings.max_context)
+            self._remote = RemoteFiles(self._store, self._steps, self._settings.stream_limits)
         return self._remote
 
     def added(self, instruction: ins.Add, text: str) -> Source:

@@ -91,8 +91,9 @@ class Caches:
 
     def fetch_context(self, key: str) -> bool:
         """See ``SharedCaches.fetch_context``."""
-        limit = self._settings.max_context if self._settings is not None else 0
-        return self._shared is not None and self._shared.fetch_context(key, max_bytes=limit)
+        if self._shared is None or self._settings is None:
+            return False
+        return self._shared.fetch_context(key, self._settings.stream_limits)
 
     def fill_mount(self, directory: str) -> None:
         """See ``SharedCaches.fill_mount``."""

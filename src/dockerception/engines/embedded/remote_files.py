@@ -9,6 +9,7 @@ import msgspec
 from ...context.base import Context
 from ...dockerfile import instructions as ins
 from ...errors import ContextError, DockerfileError, UsageError
+from ...oci.stream_limits import Limits
 from ...remotes.locations import FileLocation, GitLocation, Location, is_commit, parse
 from ...remotes.remotes import Fetched, Remotes
 from ...store.store import Store
@@ -20,8 +21,8 @@ from .steps import Steps
 class RemoteFiles:
     """Fetches for one level; each place is asked once.  Threads may share it.  ``materials`` tell what was got."""
 
-    def __init__(self, store: Store, steps: Steps, *, max_bytes: int) -> None:
-        self._remotes = Remotes(store, max_bytes=max_bytes)
+    def __init__(self, store: Store, steps: Steps, limits: Limits) -> None:
+        self._remotes = Remotes(store, limits)
         self._steps = steps
         self._lock = threading.Lock()
         self._fetched: dict[tuple[Location, str], Fetched] = {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ....context.tar_context import TarContext
 from ....context.tarstream import receive
 from ....oci import tarwriter
-from ....oci.tarreader import Limits
+from ....oci.stream_limits import Limits
 from ....store.disk import discard, disk_errors
 from ....store.records import Record
 from ....store.store import Store
@@ -19,7 +19,7 @@ from .opened import OpenedCache
 _ORIGIN = "The context in the cache"
 
 
-def fetch(store: Store, cache: OpenedCache, key: str, blob: str, step: RunningStep, *, max_bytes: int) -> None:
+def fetch(store: Store, cache: OpenedCache, key: str, blob: str, step: RunningStep, *, limits: Limits) -> None:
     """Bring a context into the store, under the key of the builder's run.
 
     It is checked as what a builder writes is.  Raises ``ContextError`` and what the cache raises.
@@ -28,7 +28,6 @@ def fetch(store: Store, cache: OpenedCache, key: str, blob: str, step: RunningSt
     with disk_errors("making a spool file"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        limits = Limits(max_bytes=max_bytes, bytes_option="--max-context")
         with cache.open(blob) as read:
             received = receive(read, spool=descriptor, origin=_ORIGIN, source="archive", limits=limits)
         digest = store.contexts.keep(received.toc, path)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final
 
 from ....errors import ContextError, DockerceptionError, ImageError, ImageNotFoundError, TransportError
+from ....oci.stream_limits import Limits
 from ....progress import Notice, Reporter, StepProgress
 from ....reference import Platform
 from ....store.layers import Layer
@@ -95,13 +96,13 @@ class SharedCaches:
         found = ((cache, cache.layer(expected.diff_id)) for cache in self.caches())
         return next(((cache, promised) for cache, promised in found if promised is not None), None)
 
-    def fetch_context(self, key: str, *, max_bytes: int) -> bool:
+    def fetch_context(self, key: str, limits: Limits) -> bool:
         """Bring the context that a builder has emitted into the store, if a cache has it."""
         for cache in self.caches():
             blob = cache.context(key)
             if blob is None:
                 continue
-            fetch = partial(contexts.fetch, self._store, cache, key, blob, max_bytes=max_bytes)
+            fetch = partial(contexts.fetch, self._store, cache, key, blob, limits=limits)
             if self._try(cache, blob, "the context", fetch):
                 return True
         return False
