@@ -53,7 +53,7 @@ def test_an_image(lab: Lab, build: Build, tmp_path: Path) -> None:
     assert [item.created_by for item in image.config.history[1:]] == [
         "COPY /out /app # buildkit",
         "RUN /bin/sh -c cat /app > /copied # buildkit",
-        'CMD ["cat", "/app"]',
+        'CMD ["cat" "/app"]',
     ]
 
 
