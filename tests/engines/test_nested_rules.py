@@ -168,7 +168,9 @@ def test_the_filter_names_levels_stages_and_the_emission(lab: Lab, tmp_path: Pat
     before = files(lab, "build", source, tmp_path / "first.tar")
     for number, (name, anew) in enumerate({**wanted, **stages}.items()):
         after = files(lab, "build", source, tmp_path / f"{number}.tar", "--no-cache-filter", name)
-        assert tuple(each for each in ("zero", "one", "emit") if after[each] != before[each]) == anew, name
+        changed = tuple(each for each in ("zero", "one", "emit") if after[each] != before[each])
+        # A builder of buildx shares its cache with everybody, and may have lost something of it meanwhile.
+        assert set(anew) <= set(changed) if lab.engine == "buildx" else changed == anew, name
         before = after
 
 

@@ -29,10 +29,10 @@ def perform(call: UnpackCall, session: Session) -> UnpackReply:
     source = session.descriptors[0]
     below = Below([f"{session.trees}/{layer}" for layer in reversed(call.below)])
     os.mkdir(call.tree, _TREE_MODE)
-    os.chown(call.tree, 0, 0)  # a store in a directory with the set-group-id bit must not hand that on
-    os.chmod(call.tree, _TREE_MODE)
     _enter(call.tree)
     os.chdir("/")
+    os.chown("/", 0, 0)  # a store in a directory with the set-group-id bit must not hand that on
+    os.chmod("/", _TREE_MODE)
     os.umask(0)
     writer = TreeWriter(below)
     reader = TarReader(lambda size: os.read(source, size), origin=call.origin, may_lack_end=True)
