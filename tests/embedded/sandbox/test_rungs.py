@@ -247,7 +247,7 @@ def test_a_kill_leaves_nothing_without_namespaces(lab: Lab, victim: str) -> None
             parent.stdout.close()
 
 
-def _sleeper(root: str) -> int:
+def _sleeper(root: Path) -> int:
     """The step's process: it says that it is there just before it becomes what it is."""
     for _ in range(1000):
         found = [pid for pid, line in processes(root).items() if line.startswith("sleep ")]
