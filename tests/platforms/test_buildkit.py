@@ -75,9 +75,20 @@ def test_a_builder_of_buildx_builds_for_several_platforms(
     for engine in ("embedded", "buildx"):
         target = tmp_path / f"{engine}.tar"
         lab.make(
-            "build", folder, BOTH, "--network=host", f"--engine={engine}", "-t", "app", "-o", f"type=oci,dest={target}"
+            "build",
+            folder,
+            BOTH,
+            "--network=host",
+            f"--engine={engine}",
+            "-t",
+            "app",
+            "--builder-tag",
+            "-o",
+            f"type=oci,dest={target}",
         )
         assert platforms(manifest(f"oci-archive:{target}")) == [f"linux/{OWN}", f"linux/{emulated}"]
+        # Each platform has a builder of its own, under the one name.
+        assert len(set(lab.succeed("images", "-q", "app-builder").split())) == 2
     for architecture in (OWN, emulated):
         expected, got = (
             saved(f"oci-archive:{tmp_path}/{engine}.tar", architecture, tmp_path / f"{engine}.{architecture}")

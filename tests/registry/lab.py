@@ -13,7 +13,7 @@ from typing import Any
 from dockerception.engines.embedded.engine import EmbeddedEngine
 from dockerception.engines.embedded.importing import import_image
 from dockerception.engines.embedded.pulling import Pulled, pull
-from dockerception.engines.embedded.pushing import push_image
+from dockerception.engines.embedded.pushing import push_images
 from dockerception.engines.embedded.steps import Steps
 from dockerception.engines.outputs import read_packing
 from dockerception.http import Policy
@@ -53,10 +53,10 @@ class Lab:
             Steps(self.events.append).step("push") as step,
             Registries(policy=self.policy) as registries,
         ):
-            return push_image(
+            return push_images(
                 self.store,
                 engine.faces,
-                image,
+                [image],
                 Reference.parse(name),
                 read_packing(given),
                 report=self.events.append,

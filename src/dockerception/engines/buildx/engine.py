@@ -83,8 +83,9 @@ class BuildxEngine:
         self._new_contexts = new_contexts
         self._store = store
         self._helper = helper
-        self._images: dict[int, Built] = {}
-        self._emitted: set[int] = set()
+        # By the keys of levels: several chains, one a platform, may have a level of one number.
+        self._images: dict[str, Built] = {}
+        self._emitted: set[str] = set()
         self._has_said_late = False
 
     def build(self, level: Level) -> Built:
@@ -123,7 +124,7 @@ class BuildxEngine:
                 failure=lambda words: self._solving.failure(words, level),
                 resources=opened.pop_all(),
             )
-        self._emitted.add(built.level)
+        self._emitted.add(built.key)
         pipe = PipeEmission(
             container,
             container.stdout,
@@ -138,12 +139,12 @@ class BuildxEngine:
         """Only the directory leaves the builder: as an image that has nothing else."""
         level = _builder(built).prepared.level
         settings = level.settings
-        if built.level in self._emitted:
+        if built.key in self._emitted:
             settings = msgspec.structs.replace(settings, no_cache=False, no_cache_filter=frozenset())
         dockerfile = directory_dockerfile(level.dockerfile, level.target, path)
         wanted = msgspec.structs.replace(level, dockerfile=dockerfile, target="", will_emit=False, settings=settings)
         copied = self._levels.build(wanted)
-        self._emitted.add(built.level)
+        self._emitted.add(built.key)
         return self._levels.directory(copied, CONTENTS)
 
     def publish(self, built: Built, labels: Mapping[str, str]) -> Result:
@@ -153,7 +154,7 @@ class BuildxEngine:
         self._levels.name(results, names)
 
     def size(self, built: Built) -> int:
-        whole = self._images.get(built.level) if isinstance(built.handle, _Builder) else built
+        whole = self._images.get(built.key) if isinstance(built.handle, _Builder) else built
         return self._levels.size(whole) if whole is not None else 0
 
     def export(self, results: Sequence[Result], output: Output) -> tuple[Exported, ...]:
@@ -172,13 +173,13 @@ class BuildxEngine:
         """The level with an image of its own; what the builder did for the emission is in its cache."""
         if not isinstance(built.handle, _Builder):
             return built
-        if built.level not in self._images:
+        if built.key not in self._images:
             level = built.handle.prepared.level
-            if built.level in self._emitted:
+            if built.key in self._emitted:
                 settings = msgspec.structs.replace(level.settings, no_cache=False, no_cache_filter=frozenset())
                 level = msgspec.structs.replace(level, settings=settings)
-            self._images[built.level] = self._levels.build(level)
-        return self._images[built.level]
+            self._images[built.key] = self._levels.build(level)
+        return self._images[built.key]
 
     def _say_late(self) -> None:
         if not self._has_said_late:

@@ -37,12 +37,14 @@ def push_images(
     step: RunningStep,
     registries: Registries,
 ) -> Pushed:
-    """Push images for several platforms as one: their manifests by digest, then the index, which gets the name.
+    """Push an image under a name; images for several platforms as one: their manifests by digest, then the index, which
+    gets the name.  An image that was pulled, and is not to be packed otherwise, keeps its manifest.
 
-    One image alone is pushed as ``push_image`` does, whose errors are raised.
+    Raises ``TransportError`` as the registry transport does; the name then leads to what it led to before.
     """
     if len(images) == 1:
-        return push_image(store, faces, images[0], reference, packing, report=report, step=step, registries=registries)
+        outgoing = pack(store, faces, images[0], (reference,), packing)
+        return _push(store, images[0], outgoing, reference, packing, report, step, registries)
     from ...transports.registry import manifests
     from ...transports.registry.push import Pushed
 
@@ -66,28 +68,6 @@ def push_images(
         present=sum(one.present for one in pushed),
         mounted=sum(one.mounted for one in pushed),
     )
-
-
-def push_image(
-    store: Store,
-    faces: Faces,
-    image: StoredImage,
-    reference: Reference,
-    packing: Packing,
-    *,
-    report: Reporter,
-    step: RunningStep,
-    registries: Registries | None = None,
-) -> Pushed:
-    """Push an image under a name.  One that was pulled, and is not to be packed otherwise, keeps its manifest.
-
-    Raises ``TransportError`` as the registry transport does; the name then leads to what it led to before.
-    """
-    from ...transports.registry.session import Registries
-
-    outgoing = pack(store, faces, image, (reference,), packing)
-    with Registries() if registries is None else _Borrowed(registries) as used:
-        return _push(store, image, outgoing, reference, packing, report, step, used)
 
 
 def _push(
@@ -124,16 +104,3 @@ def _same_manifest(store: Store, image: StoredImage, outgoing: Outgoing) -> tupl
         return None
     named = [layer.digest for layer in manifest.decode_manifest(came.data).layers]
     return (came.data, came.media_type) if named == [layer.blob.digest for layer in outgoing.layers] else None
-
-
-class _Borrowed:
-    """Registries that somebody else closes."""
-
-    def __init__(self, registries: Registries) -> None:
-        self._registries = registries
-
-    def __enter__(self) -> Registries:
-        return self._registries
-
-    def __exit__(self, *error: object) -> None:
-        return None
